@@ -1,0 +1,312 @@
+"""Hears Slack: verified commands and clicks become Inbound, and are answered after the commit.
+
+Bolt runs with `process_before_response`, so a listener has finished – the house has committed –
+before Slack gets its 200. Slack never repeats a click: what did not commit says "press again".
+Facts on payloads: docs.slack.dev/interactivity (slash commands; block_actions payloads),
+read 2026-11-22; whose home is where in Slack Connect: bolt-js issue 1614, bolt-python issue 767.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+from aiohttp import web
+from pydantic import JsonValue
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncBoltRequest
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.response import BoltResponse
+from slack_sdk.signature import SignatureVerifier
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.slack.blocks import fallback, line_blocks
+from bot.slack.chat import SlackChat
+from handlers.conversation import Actor, Card, ChatError, Inbound, Kind, Place, Reply
+
+log = logging.getLogger("offboard.slack")
+
+PATH = "/slack/events"
+PRESS = re.compile(r"^press:\d+$")
+NOT_REACHED = "That did not reach us, so nothing has happened. Please try again."
+NOT_PLACED = "Slack did not say which workspace you belong to, so nothing was done."
+NOT_CONNECTED = "This workspace is not connected to offboard yet. Ask your service provider to add it."
+LOOK_UP = 1.0
+"""Seconds to find out whether a command was typed in the bot's own chat; Slack waits three in all."""
+
+Body = Mapping[str, JsonValue]
+
+
+class House(Protocol):
+    """What the edge needs of the handlers."""
+
+    async def hear(self, inbound: Inbound) -> Reply:
+        """Decide and commit. The same dedupe key twice changes nothing twice."""
+        ...
+
+    async def answer(self, card_id: str, show: Callable[[Card], Awaitable[None]]) -> None:
+        """Show the card from the committed state through `show`, which may raise ChatError."""
+        ...
+
+
+class Malformed(Exception):
+    """A payload lacks something Slack always sends."""
+
+
+def slack_routes(
+    app: web.Application,
+    house: House,
+    chat: SlackChat,
+    *,
+    signing_secret: str,
+    commands: Sequence[str],
+) -> SlackEdge:
+    """Mount the edge at POST /slack/events. Raises ValueError without a signing secret.
+
+    `commands` are the words without their slash.
+    """
+    edge = SlackEdge(house, chat, signing_secret=signing_secret, commands=commands)
+    app.router.add_post(PATH, edge.receive)
+
+    async def stop(_: web.Application) -> None:
+        await edge.settle()
+
+    app.on_cleanup.append(stop)
+    return edge
+
+
+class SlackEdge:
+    """One Bolt app for every workspace, and the tasks that answer after the acknowledgement."""
+
+    def __init__(
+        self, house: House, chat: SlackChat, *, signing_secret: str, commands: Sequence[str]
+    ) -> None:
+        if not signing_secret.strip():
+            # Bolt would start, and fail at the first request.
+            raise ValueError("Slack's signing secret is empty: set SLACK_SIGNING_SECRET (Basic Information)")
+        self._house = house
+        self._chat = chat
+        self._verifier = SignatureVerifier(signing_secret)
+        self._tasks = set[asyncio.Task[None]]()
+        self._bolt = self._listen(signing_secret, commands)
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """One POST from Slack. 401 unverified, 400 unreadable, else what the listeners answered."""
+        raw = await request.read()
+        # Bolt reads the body before it verifies it; nothing unverified is parsed here.
+        if not self._genuine(raw, request.headers):
+            return web.json_response({"error": "invalid request"}, status=401)
+        try:
+            headers: dict[str, str | Sequence[str]] = dict(request.headers.items())
+            heard = AsyncBoltRequest(body=raw.decode(), query=request.query_string, headers=headers)
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            return web.json_response({"error": "unreadable"}, status=400)
+        answer = await self._bolt.async_dispatch(heard)
+        if answer.status >= 400:
+            log.warning("a Slack request of type %s got %d", heard.body.get("type", "command"), answer.status)
+        kind = answer.headers.get("content-type", ["text/plain"])[0].split(";")[0]
+        return web.Response(status=answer.status, text=answer.body, content_type=kind)
+
+    async def settle(self) -> None:
+        """Wait until everything that answers after an acknowledgement has done so."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+
+    # --- Bolt -----------------------------------------------------------------------------------
+
+    def _listen(self, signing_secret: str, commands: Sequence[str]) -> AsyncApp:
+        # Bolt's own log lines quote bodies; we say what failed ourselves.
+        silent = logging.getLogger("offboard.slack.bolt")
+        silent.setLevel(logging.CRITICAL + 1)
+        bolt = AsyncApp(
+            name="offboard",
+            logger=silent,
+            # A client without a token: otherwise a SLACK_BOT_TOKEN in the environment would
+            # answer for every workspace, and `authorize` would never be asked.
+            client=AsyncWebClient(logger=silent),
+            signing_secret=signing_secret,
+            process_before_response=True,
+            before_authorize=self._known,
+            authorize=_authorize,
+        )
+        bolt.error(_failed)
+        for word in commands:
+            bolt.command(f"/{word}")(self._command)
+        bolt.action(PRESS)(self._click)
+        # Typing in a field or picking from a list says nothing yet: values come with a button.
+        bolt.action(re.compile(""))(_ignore)
+        bolt.event(re.compile(""))(_ignore)
+        return bolt
+
+    def _genuine(self, raw: bytes, headers: Mapping[str, str]) -> bool:
+        timestamp = headers.get("X-Slack-Request-Timestamp", "")
+        signature = headers.get("X-Slack-Signature", "")
+        return timestamp.isdecimal() and self._verifier.is_valid(raw, timestamp, signature)
+
+    async def _known(
+        self, context: AsyncBoltContext, body: Body, next_: Callable[[], Awaitable[None]]
+    ) -> BoltResponse | None:
+        """Only installed workspaces get further; `url_verification` has none."""
+        if body.get("type") == "url_verification" or self._chat.serves(context.team_id or ""):
+            await next_()
+            return None
+        log.warning("Slack workspace %s is not in the configuration", context.team_id)
+        return BoltResponse(status=200, body=NOT_CONNECTED if "command" in body else "")
+
+    # --- what people do -------------------------------------------------------------------------
+
+    async def _command(self, ack: AsyncAck, body: Body) -> None:
+        try:
+            inbound = await self._typed(body)
+        except Malformed as error:
+            log.warning("a Slack command was refused: %s", error)
+            await ack(_private_line(NOT_PLACED))
+            return
+        try:
+            reply = await self._house.hear(inbound)
+        except Exception as error:  # noqa: BLE001 - the person must hear that nothing happened
+            _unheard(inbound, error)
+            reply = Reply(NOT_REACHED)
+        if reply.line:
+            await ack(_private_line(reply.line))
+        else:
+            await ack()
+
+    async def _click(self, ack: AsyncAck, body: Body) -> None:
+        url = _text(body, "response_url", "")
+        try:
+            inbound = _pressed(body)
+            reply = await self._house.hear(inbound)
+        except Malformed as error:
+            log.warning("a click in Slack was refused: %s", error)
+            reply = Reply(NOT_PLACED)
+        except Exception as error:  # noqa: BLE001 - the person must hear that nothing happened
+            _unheard(None, error)
+            reply = Reply(NOT_REACHED)
+        await ack()
+        if reply.card:
+            self._start(self._house.answer(reply.card, partial(self._chat.respond, url)))
+        if reply.line:
+            self._start(self._chat.respond_line(url, reply.line))
+
+    async def _typed(self, body: Body) -> Inbound:
+        # A slash command is offered by the typist's own workspace, also in a shared channel, so
+        # its team_id is both their home and where the app is installed.
+        workspace = _text(body, "team_id")
+        actor = Actor("slack", workspace, _text(body, "user_id"))
+        channel = _text(body, "channel_id")
+        private = await self._is_ours(actor, channel)
+        return Inbound(
+            kind=Kind.COMMAND,
+            actor=actor,
+            where=Place("slack", workspace, channel, private),
+            dedupe=f"slack:{_text(body, 'trigger_id')}",
+            command=_text(body, "command").removeprefix("/"),
+            text=_text(body, "text", "").strip(),
+        )
+
+    async def _is_ours(self, actor: Actor, channel: str) -> bool:
+        """Whether the channel is that person's chat with the bot.
+
+        Commands can be typed in a direct message between two people as well – with the leaver,
+        say –, and the payload looks the same.
+        """
+        if not channel.startswith("D"):
+            return False
+        try:
+            async with asyncio.timeout(LOOK_UP):
+                return (await self._chat.private(actor)).channel == channel
+        except (ChatError, TimeoutError):
+            return False
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(_logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _pressed(body: Body) -> Inbound:
+    """A click. Raises Malformed unless the payload says who clicked, from which home, and where."""
+    user, team, channel = _inner(body, "user"), _inner(body, "team"), _inner(body, "channel")
+    actions = body.get("actions")
+    action = actions[0] if isinstance(actions, list) and actions else None
+    channel_id = _text(channel, "id")
+    return Inbound(
+        kind=Kind.CLICK,
+        # The clicker's home stands here alone: `team` and Bolt's context name the workspace the
+        # app is installed in, also for people of another one in a shared channel.
+        actor=Actor("slack", _text(user, "team_id"), _text(user, "id")),
+        # We posted the message, so a direct message is the bot's own chat with that person.
+        where=Place("slack", _text(team, "id"), channel_id, private=channel_id.startswith("D")),
+        dedupe=f"slack:{_text(body, 'trigger_id')}",
+        token=_text(action if isinstance(action, dict) else {}, "value"),
+        values=_values(_inner(_inner(body, "state", {}), "values", {})),
+    )
+
+
+def _values(blocks: Body) -> dict[str, str]:
+    """Field id → what was typed, or the id of what was picked; empty when left empty."""
+    out = dict[str, str]()
+    for block in blocks.values():
+        for field_id, state in (block if isinstance(block, dict) else {}).items():
+            if not isinstance(state, dict):
+                continue
+            chosen = state.get("selected_option")
+            value = chosen.get("value") if isinstance(chosen, dict) else state.get("value")
+            out[field_id] = value if isinstance(value, str) else ""
+    return out
+
+
+def _text(body: Body, name: str, otherwise: str | None = None) -> str:
+    value = body.get(name)
+    if isinstance(value, str) and value:
+        return value
+    if otherwise is None:
+        raise Malformed(f"'{name}' is missing")
+    return otherwise
+
+
+def _inner(body: Body, name: str, otherwise: dict[str, JsonValue] | None = None) -> dict[str, JsonValue]:
+    value = body.get(name)
+    if isinstance(value, dict):
+        return value
+    if otherwise is None:
+        raise Malformed(f"'{name}' is missing")
+    return otherwise
+
+
+def _private_line(line: str) -> dict[str, JsonValue]:
+    shown: list[JsonValue] = [*line_blocks(line)]
+    return {"text": fallback(line), "blocks": shown, "response_type": "ephemeral"}
+
+
+async def _authorize(context: AsyncBoltContext) -> AuthorizeResult:
+    """The workspace is known already, and nothing is called with its token from here."""
+    return AuthorizeResult(enterprise_id=context.enterprise_id, team_id=context.team_id)
+
+
+async def _ignore(ack: AsyncAck) -> None:
+    await ack()
+
+
+async def _failed(error: Exception) -> BoltResponse:
+    log.error("a Slack request failed: %s", type(error).__name__)
+    return BoltResponse(status=500, body="")
+
+
+def _unheard(inbound: Inbound | None, error: Exception) -> None:
+    what = inbound.command if inbound else "a click"
+    # The type alone: a message could quote what a person wrote or a vendor said.
+    log.error("%s from Slack was not heard: %s", what, type(error).__name__)
+
+
+async def _logged(work: Coroutine[object, object, None]) -> None:
+    try:
+        await work
+    except ChatError as error:
+        log.warning("an inline answer was not delivered: %s", error)
+    except Exception as error:  # noqa: BLE001 - the last stop of an answer; the sender draws the card again
+        log.error("an inline answer failed: %s", type(error).__name__)

@@ -1,0 +1,228 @@
+"""Draws a card as an Adaptive Card for Teams: pure, literal, schema 1.5, small enough to be taken.
+
+Text stands in `RichTextBlock`, whose runs are shown as they are; `TextBlock` and `FactSet` would
+read markdown (adaptivecards.io/explorer, RichTextBlock and TextRun: "Markdown is not supported").
+
+Teams takes about 100 KB and advises 80 (learn.microsoft.com, "Format your bot messages",
+2026); older pages say 28 KB, so the budget here is 25 KB.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import JsonValue
+
+from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Section, Span, Style
+
+AdaptiveCard = dict[str, JsonValue]
+Line = tuple[Span, ...]
+
+MOST_BYTES = 25_000
+MOST_BUTTONS_IN_A_ROW = 6
+"""Teams shows six actions side by side (learn.microsoft.com, "Cards reference", 2026)."""
+LONGEST_LINE = 2_000
+LONGEST_LABEL = 300
+LONGEST_BUTTON = 75
+MARKS = {
+    Mark.PENDING: "⬜",
+    Mark.RUNNING: "⏳",
+    Mark.DONE: "✅",
+    Mark.FAILED: "❌",
+    Mark.SKIPPED: "⏭️",
+    Mark.PERSON: "👤",
+}
+BUTTON_STYLES = {Style.PRIMARY: "positive", Style.DANGER: "destructive"}
+
+# Control characters, and those that turn the direction of what follows: a name that reads
+# backwards is a name somebody else could be approved by.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A section on its way to elements."""
+
+    section: Section
+    lines: tuple[Line, ...]
+    left_out: int = 0
+
+
+def adaptive_card(card: Card) -> AdaptiveCard:
+    """The card as JSON for an attachment of type application/vnd.microsoft.card.adaptive.
+
+    Over-long text is shortened visibly; buttons and fields never are left out. Raises ValueError
+    for a card that can't be shown whole: its author must split it.
+    """
+    _check_ids(card)
+    parts = [_part(section) for section in card.sections]
+    drawn = _assemble(card, parts)
+    while _bytes(drawn) > MOST_BYTES:
+        longest = max(parts, key=lambda part: _bytes(_text(part)), default=None)
+        if longest is None or not longest.lines:
+            raise ValueError(
+                f"card '{card.title}' is over {MOST_BYTES} bytes by its fields and buttons: split it"
+            )
+        # A tenth at a time: exact enough, and quick for a list of thousands.
+        gone = max(1, len(longest.lines) // 10)
+        at = parts.index(longest)
+        parts[at] = replace(longest, lines=longest.lines[:-gone], left_out=longest.left_out + gone)
+        drawn = _assemble(card, parts)
+    return drawn
+
+
+def _check_ids(card: Card) -> None:
+    ids = [field.id for section in card.sections for field in section.fields]
+    if len(set(ids)) < len(ids):
+        raise ValueError(f"card '{card.title}' has two fields of one id: {sorted(ids)}")
+    if "token" in ids:
+        # Teams merges inputs into the button's data: such a field would replace the token.
+        raise ValueError(f"card '{card.title}': a field can't be called 'token'")
+
+
+def _part(section: Section) -> _Part:
+    lines = (
+        *(_line(paragraph.spans) for paragraph in section.body),
+        *(_fact(fact) for fact in section.facts),
+        *(_check(check) for check in section.checklist),
+    )
+    return _Part(section, tuple(line for line in lines if line))
+
+
+def _line(spans: Iterable[Span]) -> Line:
+    """The spans of one line, together no longer than a line may be."""
+    room, kept = LONGEST_LINE, list[Span]()
+    for span in spans:
+        value = _cut(_inert(span.value), room)
+        if value:
+            kept.append(Span(value, span.style))
+        room -= len(value)
+        if room <= 0:
+            break
+    return tuple(kept)
+
+
+def _fact(fact: Fact) -> Line:
+    return _line((Span(f"{fact.label}: ", Style.STRONG), *fact.value.spans))
+
+
+def _check(check: Check) -> Line:
+    detail = (Span(" – ", Style.QUIET), *_quiet(check.detail.spans)) if check.detail else ()
+    return _line((Span(f"{MARKS[check.mark]} "), *check.value.spans, *detail))
+
+
+def _quiet(spans: Iterable[Span]) -> tuple[Span, ...]:
+    return tuple(replace(span, style=Style.QUIET) if span.style is Style.PLAIN else span for span in spans)
+
+
+def _assemble(card: Card, parts: Sequence[_Part]) -> AdaptiveCard:
+    body: list[JsonValue] = [_heading(" ".join(card.title.split()), size="Large")]
+    if card.progress:
+        step = Span(f"Step {card.progress[0]} of {card.progress[1]}", Style.QUIET)
+        body.append({**_rich((step,)), "spacing": "None"})
+    for index, part in enumerate(parts):
+        items: list[JsonValue] = [*_text(part)]
+        items += [_field(field) for field in part.section.fields]
+        buttons = part.section.buttons
+        for start in range(0, len(buttons), MOST_BUTTONS_IN_A_ROW):
+            row: list[JsonValue] = [
+                _button(button) for button in buttons[start : start + MOST_BUTTONS_IN_A_ROW]
+            ]
+            items.append({"type": "ActionSet", "actions": row})
+        if items:
+            body.append({"type": "Container", "separator": index > 0, "spacing": "Medium", "items": items})
+    return {
+        "type": "AdaptiveCard",
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "version": "1.5",
+        "fallbackText": "This message needs a newer version of Teams.",
+        "msteams": {"width": "Full"},
+        "body": body,
+    }
+
+
+def _text(part: _Part) -> list[AdaptiveCard]:
+    out = list[AdaptiveCard]()
+    if part.section.heading:
+        out.append(_heading(part.section.heading, size="Medium"))
+    out += [{**_rich(line), "spacing": "Small"} for line in part.lines]
+    if part.left_out:
+        more = f"… {part.left_out} more line{'s' if part.left_out > 1 else ''}"
+        out.append({**_rich((Span(more, Style.QUIET),)), "spacing": "Small"})
+    return out
+
+
+def _heading(value: str, *, size: str) -> AdaptiveCard:
+    run: AdaptiveCard = {
+        "type": "TextRun",
+        "text": _cut(_inert(value), LONGEST_LABEL) or "–",
+        "size": size,
+        "weight": "Bolder",
+    }
+    return {"type": "RichTextBlock", "inlines": [run]}
+
+
+def _rich(line: Line) -> AdaptiveCard:
+    inlines: list[JsonValue] = [_run(span) for span in line]
+    return {"type": "RichTextBlock", "inlines": inlines}
+
+
+def _run(span: Span) -> AdaptiveCard:
+    out: AdaptiveCard = {"type": "TextRun", "text": span.value}
+    if span.style is Style.STRONG:
+        out["weight"] = "Bolder"
+    elif span.style is Style.QUIET:
+        out["isSubtle"] = True
+    return out
+
+
+def _field(field: Field) -> AdaptiveCard:
+    out: AdaptiveCard = {
+        "type": "Input.Text",
+        "id": field.id,
+        "label": _cut(_inert(field.label or field.id), LONGEST_LABEL),
+    }
+    if field.placeholder:
+        out["placeholder"] = _cut(_inert(field.placeholder), LONGEST_LABEL)
+    if field.options:
+        # Compact: a drop-down shows its titles literally, an expanded list would read markdown.
+        choices: list[JsonValue] = [
+            {"title": _cut(_inert(option.label or option.id), LONGEST_LABEL), "value": option.id}
+            for option in field.options
+        ]
+        out |= {"type": "Input.ChoiceSet", "style": "compact", "choices": choices}
+    else:
+        out["isMultiline"] = field.long
+    if field.value:
+        out["value"] = field.value
+    return out
+
+
+def _button(button: Button) -> AdaptiveCard:
+    if not button.token:
+        raise ValueError(f"button '{button.label}' has no token")
+    out: AdaptiveCard = {
+        "type": "Action.Execute",
+        "title": _cut(_inert(button.label), LONGEST_BUTTON) or "–",
+        "verb": "press",
+        "data": {"token": button.token},
+    }
+    if button.style in BUTTON_STYLES:
+        out["style"] = BUTTON_STYLES[button.style]
+    return out
+
+
+def _inert(value: str) -> str:
+    return _UNSEEN.sub("", value)
+
+
+def _cut(value: str, longest: int) -> str:
+    return value if len(value) <= longest else value[: max(longest - 1, 0)] + "…"
+
+
+def _bytes(drawn: AdaptiveCard | Sequence[AdaptiveCard]) -> int:
+    """Bytes on the wire at worst: everything beyond ASCII escaped."""
+    return len(json.dumps(drawn))

@@ -1,0 +1,102 @@
+"""Who may do what: one table, asked at the click, about the person who clicks."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from connectors.contract import Account
+from handlers.cases.tables import Approval, Case, Named, Plan
+from handlers.people import Client, Person, Roster
+
+
+class Right(enum.StrEnum):
+    """Something a person may be entitled to."""
+
+    REQUEST = "request an offboarding for the client"
+    SEE = "see the case"
+    ANSWER = "answer the interview"
+    ANSWER_FOR = "answer what the manager was not sure of"
+    VOUCH = "say whether they asked for this case"
+    APPROVE = "approve or reject a plan"
+    REPAIR = "retry, skip, take over a step, or undo a wrong lock-out"
+    WORK = "start a case for any client"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What a person is to a case."""
+
+    person: Person
+    client: Client | None
+    requester: bool
+    starter: bool
+    named: bool
+    leaver: bool
+    vouched: bool
+    """The requester said in chat that they asked, so the technician who typed it may approve."""
+
+    @property
+    def works_here(self) -> bool:
+        """A technician of the MSP; for the MSP's own people only admins count."""
+        if self.client is not None and self.client.own:
+            return self.person.admin
+        return self.person.technician or self.person.admin
+
+    @property
+    def manages(self) -> bool:
+        """May ask for this client."""
+        return self.client is not None and self.client.id in self.person.manages
+
+    @property
+    def sees_all(self) -> bool:
+        """Holds the right to see every case of this client."""
+        return self.client is not None and self.client.id in self.person.sees_all
+
+
+RIGHTS: dict[Right, Callable[[Relation], bool]] = {
+    Right.REQUEST: lambda who: who.manages and not who.leaver,
+    Right.SEE: lambda who: (
+        not who.leaver and (who.works_here or who.starter or (who.requester or who.named or who.sees_all))
+    ),
+    Right.ANSWER: lambda who: not who.leaver and (who.requester or who.starter),
+    Right.ANSWER_FOR: lambda who: not who.leaver and who.works_here,
+    Right.VOUCH: lambda who: not who.leaver and who.requester and who.manages,
+    Right.APPROVE: lambda who: (
+        who.works_here and not who.leaver and not who.requester and (not who.starter or who.vouched)
+    ),
+    Right.REPAIR: lambda who: who.works_here and not who.leaver,
+    Right.WORK: lambda who: who.works_here and not who.leaver,
+}
+
+
+def relation(session: Session, roster: Roster, person: Person, case: Case) -> Relation:
+    """What that person is to that case, now."""
+    leaver = False
+    if case.leaver:
+        account = Account.model_validate(case.leaver)
+        mails = {account.mail.casefold(), account.user_name.casefold()}
+        leaver = person.is_leaver(case.client, account.id, mails)
+    return Relation(
+        person=person,
+        client=roster.client(case.client),
+        requester=case.requester == person.id,
+        starter=case.started_by == person.id,
+        named=session.get(Named, (case.id, person.id)) is not None,
+        leaver=leaver,
+        vouched=case.verified == "confirmed",
+    )
+
+
+def may(session: Session, roster: Roster, person: Person, case: Case, right: Right) -> bool:
+    """Whether that person has that right on that case, now."""
+    return RIGHTS[right](relation(session, roster, person, case))
+
+
+def approvals(session: Session, plan: Plan) -> list[Approval]:
+    """The yeses to the plan as it stands."""
+    query = select(Approval).where(col(Approval.plan_id) == plan.id, col(Approval.digest) == plan.digest)
+    return list(session.exec(query))

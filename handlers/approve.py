@@ -1,0 +1,79 @@
+"""Approve and Reject: the digest that was shown, the right people, and the first decision stands."""
+
+from __future__ import annotations
+
+from handlers.access import approvals
+from handlers.cases import cards, due
+from handlers.cases.states import PlanEvent, PlanState, move_plan
+from handlers.cases.tables import Approval, Plan
+from handlers.click import Click, Missing
+from handlers.conversation import Reply
+from handlers.plan.digest import digest_of
+from handlers.plan.settle import advance, case_plans
+
+
+def approve(click: Click) -> Reply:
+    """Approve every waiting plan on the card, each by the digest that was shown."""
+    case, session, house = click.case, click.session, click.house
+    if case.verified in {"asked", "denied"}:
+        raise Missing("The contact has not confirmed yet that they asked. Wait for it, or record a call-back.")
+    shown = dict(click.args)
+    plans = [plan for plan in case_plans(session, case.id) if plan.id in shown]
+    for plan in plans:
+        if digest_of(session, plan) != plan.digest or plan.digest != shown[plan.id]:
+            raise Missing("The plan is not the one you were shown. Read it again, then decide.")
+    for plan in plans:
+        _approve(click, plan)
+    advance(session, house, case)
+    return Reply()
+
+
+def _approve(click: Click, plan: Plan) -> None:
+    session, house = click.session, click.house
+    if session.get(Approval, (plan.id, click.person.id)) is not None:
+        raise Missing("You have approved already; a second, different technician is needed.")
+    proofs = proofs_wanted(plan)
+    proof = click.typed("proof", " ".join(proofs)) if proofs else ""
+    session.add(
+        Approval(
+            plan_id=plan.id,
+            person=click.person.id,
+            identity=click.identity,
+            digest=plan.digest,
+            proof=proof[:500],
+            at=house.clock.now(),
+        )
+    )
+    session.flush()
+    click.record("approved", kind=plan.kind, digest=plan.digest, proof=proof[:500])
+    if len(approvals(session, plan)) < plan.approvers:
+        return
+    plan.state = move_plan(PlanState(plan.state), PlanEvent.APPROVED)
+    plan.approved_at, plan.decided_by = house.clock.now(), click.person.id
+    session.add(plan)
+    due.clear(session, click.case, due.REMIND, due.PAGE)
+
+
+def proofs_wanted(plan: Plan) -> list[str]:
+    """What an approver must state in writing first."""
+    told = plan.cautions.get("told")
+    cautions = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    return [str(one["proof"]) for one in cautions if one.get("proof")]
+
+
+def reject(click: Click) -> Reply:
+    """Reject what waits, with a reason the requester reads."""
+    reason = click.typed("reason", "Write why you reject it; the person who asked will read that.")
+    for plan in case_plans(click.session, click.case.id):
+        if plan.id in click.args and plan.state == PlanState.AWAITING_APPROVAL:
+            plan.state = move_plan(PlanState(plan.state), PlanEvent.REJECTED)
+            plan.decided_by, plan.reason = click.person.id, reason[:500]
+            click.session.add(plan)
+            click.record("rejected", kind=plan.kind, reason=plan.reason)
+    due.clear(click.session, click.case, due.REMIND, due.PAGE)
+    identity = cards.identity_of(click.house, click.case.requester)
+    if identity:
+        cards.show_person(
+            click.session, click.house, click.case.id, cards.NEWS, click.case.requester, identity, "rejected"
+        )
+    return Reply()

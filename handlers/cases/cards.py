@@ -1,0 +1,118 @@
+"""Which cards show a case, and that they must be redrawn: rows, written with the change they show."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import JsonValue
+from sqlmodel import Session, col, select
+
+from handlers.cases.store import after_commit
+from handlers.cases.tables import CardRow, Case
+from handlers.conversation import Actor, Place
+from handlers.house import House
+
+INTERVIEW = "interview"
+"""The case as the person who asked for it sees it: questions first, then how far it is."""
+TECHNICIANS = "technicians"
+"""The case as technicians see it: what will be done, approve, repair."""
+VOUCH = "vouch"
+"""'Did you ask for this?', to the contact a technician named."""
+NEWS = "news"
+"""One short new message, because edits notify nobody."""
+STATUS = "status"
+"""How far it is, for somebody who asked."""
+LIST = "list"
+"""Every case the viewer may see."""
+
+
+def redraw(session: Session, house: House, case: Case) -> None:
+    """Every card of this case shows something old now."""
+    for card in session.exec(select(CardRow).where(CardRow.case_id == case.id, CardRow.dead == "")):
+        if card.kind != NEWS:
+            card.due += 1
+            session.add(card)
+    after_commit(session, house.cards.set)
+
+
+def hold(session: Session, house: House, card: CardRow) -> None:
+    """Leave this card to the edge that heard the click, for a moment."""
+    card.retry_at = house.clock.now() + house.timings.inline
+    session.add(card)
+
+
+def show_person(
+    session: Session, house: House, case_id: str, kind: str, person: str, identity: str, topic: str = ""
+) -> CardRow:
+    """Show that card in the private chat with that person; an older one of its kind goes quiet."""
+    if kind != NEWS:
+        _replace(session, case_id, kind, person)
+    card = CardRow(id=house.new_id(), case_id=case_id, kind=kind, viewer=person, identity=identity, topic=topic)
+    return _add(session, house, card)
+
+
+def show_channel(session: Session, house: House, case: Case, kind: str, topic: str = "") -> CardRow:
+    """Show that card in the MSP's private channel; the MSP's own people's cases go to the admins'."""
+    client = house.roster.client(case.client)
+    own = client is not None and client.own
+    channel = house.roster.msp.admins if own else house.roster.msp.technicians
+    viewer = "admins" if own else "technicians"
+    if kind != NEWS:
+        _replace(session, case.id, kind, viewer)
+    card = CardRow(id=house.new_id(), case_id=case.id, kind=kind, viewer=viewer, topic=topic)
+    card.place = place_json(channel.place)
+    return _add(session, house, card)
+
+
+def _replace(session: Session, case_id: str, kind: str, viewer: str) -> None:
+    older = select(CardRow).where(
+        CardRow.case_id == case_id, CardRow.kind == kind, CardRow.viewer == viewer, CardRow.dead == ""
+    )
+    for card in session.exec(older):
+        card.dead = "replaced by a newer card"
+        session.add(card)
+
+
+def _add(session: Session, house: House, card: CardRow) -> CardRow:
+    session.add(card)
+    session.flush()
+    after_commit(session, house.cards.set)
+    return card
+
+
+def identity_of(house: House, person_id: str) -> str:
+    """The identity a person is written to when they did not start the conversation themselves."""
+    person = house.roster.person(person_id)
+    if person is None:
+        return ""
+    reachable = [name for name in person.identities if Actor(*name.split("/")).platform in house.chats]
+    return reachable[0] if reachable else ""
+
+
+def place_json(place: Place) -> dict[str, JsonValue]:
+    """A place as a row keeps it."""
+    return {
+        "platform": place.platform,
+        "workspace": place.workspace,
+        "channel": place.channel,
+        "private": place.private,
+    }
+
+
+def place_of(card: CardRow) -> Place | None:
+    """Where the card is posted, or None while its private chat is not open yet."""
+    if not card.place:
+        return None
+    return Place(
+        platform=str(card.place["platform"]),
+        workspace=str(card.place["workspace"]),
+        channel=str(card.place["channel"]),
+        private=bool(card.place["private"]),
+    )
+
+
+def waiting(session: Session, house: House, before: timedelta = timedelta(0)) -> list[CardRow]:
+    """Cards that show something old and may be sent now."""
+    now = house.clock.now() + before
+    query = select(CardRow).where(CardRow.dead == "", col(CardRow.due) > col(CardRow.shown)).order_by(col(CardRow.id))
+    return [card for card in session.exec(query) if card.retry_at is None or card.retry_at <= now]

@@ -1,0 +1,48 @@
+"""Things to do at a time, as rows: reminders, pages, expiries. One loop works them off, woken by commits."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, delete, select
+
+from handlers.cases.store import after_commit
+from handlers.cases.tables import Case, Due
+from handlers.house import House
+
+QUIET = "quiet"
+NUDGE = "nudge"
+EXPIRE = "expire"
+REMIND = "remind"
+PAGE = "page"
+
+
+def set_due(session: Session, house: House, case: Case, kind: str, wait: timedelta, subject: str = "") -> None:
+    """Do that once so much time has passed."""
+    due = Due(id=house.new_id(), case_id=case.id, kind=kind, subject=subject, at=house.clock.now() + wait)
+    session.add(due)
+    after_commit(session, house.work.set)
+
+
+def clear(session: Session, case: Case, *kinds: str) -> None:
+    """It is not to be done any more."""
+    session.exec(delete(Due).where(col(Due.case_id) == case.id, col(Due.kind).in_(kinds)))
+
+
+def touch(session: Session, house: House, case: Case) -> None:
+    """The interview moved: its nudge and its expiry start anew."""
+    case.touched_at = house.clock.now()
+    session.add(case)
+    clear(session, case, NUDGE, EXPIRE)
+    set_due(session, house, case, NUDGE, house.timings.nudge)
+    set_due(session, house, case, EXPIRE, house.timings.expire)
+
+
+def next_time(session: Session) -> datetime | None:
+    """When the earliest of them is due."""
+    return session.exec(select(Due.at).order_by(col(Due.at)).limit(1)).first()
+
+
+def take(session: Session, now: datetime) -> list[Due]:
+    """What is due now, in order."""
+    return list(session.exec(select(Due).where(col(Due.at) <= now).order_by(col(Due.at))))

@@ -1,0 +1,237 @@
+"""The platform-free model of a conversation: what is heard, what is shown, and the port that shows it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Kind(enum.StrEnum):
+    """What somebody did."""
+
+    COMMAND = "command"
+    CLICK = "click"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A platform identity, as the platform vouches for it. Which person it is, configuration says."""
+
+    platform: str
+    workspace: str
+    """Slack: the user's own team id. Teams: the tenant id."""
+    user: str
+    """Slack: user id. Teams: aadObjectId."""
+
+    def __str__(self) -> str:
+        return f"{self.platform}/{self.workspace}/{self.user}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something was said or is shown."""
+
+    platform: str
+    workspace: str
+    """Slack: the team the app is installed in and posts through."""
+    channel: str
+    private: bool = False
+    """A chat between one person and the bot, and nobody else."""
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """One thing somebody did, verified by the platform's edge."""
+
+    kind: Kind
+    actor: Actor
+    where: Place
+    dedupe: str
+    """The same thing delivered twice carries the same key."""
+    command: str = ""
+    """COMMAND: the word without its slash, 'offboard'."""
+    text: str = ""
+    """COMMAND: what followed it."""
+    token: str = ""
+    """CLICK: the opaque token of the button."""
+    values: Mapping[str, str] = field(default_factory=dict[str, str])
+    """CLICK: field id → what was typed or picked."""
+
+
+class Style(enum.StrEnum):
+    """How a span or a button looks."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    QUIET = "quiet"
+    PRIMARY = "primary"
+    DANGER = "danger"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A run of text. Its value is shown as it is: renderers escape, whatever a directory says."""
+
+    value: str
+    style: Style = Style.PLAIN
+
+
+@dataclass(frozen=True)
+class Text:
+    """One paragraph: spans in order."""
+
+    spans: tuple[Span, ...]
+
+    def __str__(self) -> str:
+        return "".join(span.value for span in self.spans)
+
+
+def text(*parts: str | Span) -> Text:
+    """A paragraph from plain strings and spans."""
+    return Text(tuple(part if isinstance(part, Span) else Span(part) for part in parts if part))
+
+
+def strong(value: str) -> Span:
+    """A span that stands out."""
+    return Span(value, Style.STRONG)
+
+
+def quiet(value: str) -> Span:
+    """A span of small print."""
+    return Span(value, Style.QUIET)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A labelled value: 'Title — Head of Sales'."""
+
+    label: str
+    value: Text
+
+
+class Mark(enum.StrEnum):
+    """How a line of a checklist stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    PERSON = "person"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A line of a checklist."""
+
+    mark: Mark
+    value: Text
+    detail: Text | None = None
+
+
+@dataclass(frozen=True)
+class Option:
+    """One entry of a field's list."""
+
+    id: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """Something to type or pick; its value arrives with the next click on the card."""
+
+    id: str
+    label: str
+    placeholder: str = ""
+    long: bool = False
+    value: str = ""
+    options: tuple[Option, ...] = ()
+    """Empty: free text."""
+
+
+@dataclass(frozen=True)
+class Button:
+    """A button. Its token is opaque, used once, and says nothing about what it does."""
+
+    label: str
+    token: str
+    style: Style = Style.PLAIN
+
+
+@dataclass(frozen=True)
+class Section:
+    """A headed part of a card: a checklist, say, and the buttons that belong to it."""
+
+    heading: str = ""
+    body: tuple[Text, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    checklist: tuple[Check, ...] = ()
+    fields: tuple[Field, ...] = ()
+    buttons: tuple[Button, ...] = ()
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a message shows, on any platform. Renderers degrade; the core never asks which one."""
+
+    title: str
+    notification: str
+    """What a lock screen may show: case number and client, never a name."""
+    progress: tuple[int, int] | None = None
+    """Step x of y."""
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def buttons(self) -> tuple[Button, ...]:
+        """Every button on the card, top to bottom."""
+        return tuple(button for section in self.sections for button in section.buttons)
+
+
+@dataclass(frozen=True)
+class Message:
+    """Where a posted card lives, so that it can be edited."""
+
+    place: Place
+    id: str
+    """Slack: ts. Teams: activity id."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an edge answers at once, after the commit."""
+
+    line: str = ""
+    """A private line to the person, if any; never a leaver's name where others could read."""
+    card: str = ""
+    """Id of the card the click was on, to be redrawn from the committed state."""
+    secret: Callable[[], Awaitable[str]] | None = None
+    """Awaited after the acknowledgement; its answer is shown to the clicker alone and stored nowhere."""
+
+
+class ChatError(Exception):
+    """A platform did not take a message; `retry_after` seconds says when to try again, None never."""
+
+    def __init__(self, platform: str, call: str, message: str, retry_after: float | None) -> None:
+        self.platform, self.call, self.retry_after = platform, call, retry_after
+        super().__init__(f"{platform}: {call}: {message}")
+
+
+class Chat(Protocol):
+    """What a platform must be able to do. Raises ChatError."""
+
+    platform: str
+
+    async def private(self, actor: Actor) -> Place:
+        """The private chat between that person and the bot."""
+        ...
+
+    async def post(self, place: Place, card: Card) -> Message:
+        """A new message."""
+        ...
+
+    async def update(self, message: Message, card: Card) -> None:
+        """Edit a message in place."""
+        ...

@@ -1,0 +1,153 @@
+"""State → card: which drawing belongs to which kind of card row, and the short news."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlmodel import Session
+
+from handlers import messages
+from handlers.access import Right, may
+from handlers.cases import cards
+from handlers.cases.tables import CardRow, Case, StepRow
+from handlers.conversation import Card, Section, Style, strong, text
+from handlers.draw_case import headline, status, technicians, ways_section
+from handlers.draw_interview import interview
+from handlers.house import House
+from handlers.pen import Pen
+from handlers.status import SHOWN, fits, visible
+from handlers.ways import locked_out, ways_in
+
+
+def draw(session: Session, house: House, card: CardRow) -> Card | None:
+    """The card as it must look now; None when there is nothing (any more) to show."""
+    if card.kind == cards.LIST:
+        return _list(session, house, card)
+    case = session.get(Case, card.case_id)
+    if case is None:
+        return None
+    person = house.roster.person(card.viewer)
+    if person is not None and not may(session, house.roster, person, case, Right.SEE):
+        return None
+    return DRAWINGS[card.kind](Pen(session, house, card, case))
+
+
+def _mine(pen: Pen) -> Card:
+    if pen.case.closed or pen.case.stage == "submitted":
+        return status(pen)
+    return interview(pen)
+
+
+def _vouch(pen: Pen) -> Card:
+    case = pen.case
+    starter = pen.house.roster.name_of(case.started_by)
+    ask = text(strong(starter), " says you asked them to end ", strong(case.leaver_name), "'s access. Did you?")
+    answered = {"confirmed": "You said yes.", "denied": "You said no. The case is stopped."}.get(case.verified)
+    if answered or case.closed:
+        section = Section(body=(ask, text(answered or messages.CLOSED.get(case.closed, ""))))
+    else:
+        section = Section(
+            body=(ask,),
+            buttons=(
+                pen.button("Yes, I asked", "vouch", Style.PRIMARY, asked="yes"),
+                pen.button("No", "vouch", Style.DANGER, asked="no"),
+            ),
+        )
+    return Card(f"Case {case.number}: did you ask for this?", messages.notification(pen.house, case), None, (section,))
+
+
+def _news(pen: Pen) -> Card | None:
+    kind, _, subject = pen.card.topic.partition(":")
+    section = NEWS[kind](pen, subject)
+    if section is None:
+        return None
+    return Card(
+        messages.notification(pen.house, pen.case),
+        messages.notification(pen.house, pen.case),
+        None,
+        (section,),
+    )
+
+
+def _step_news(pen: Pen, subject: str) -> Section | None:
+    row = pen.session.get(StepRow, subject)
+    if row is None:
+        return None
+    who = f" {pen.house.roster.name_of(row.person)} has it." if row.person else " Nobody has it yet."
+    return Section(body=(text(strong(f"{row.title} needs a person."), who), text(row.reason)))
+
+
+def _lock_out_news(pen: Pen, _subject: str) -> Section:
+    ways = ways_in(pen.session, pen.house, pen.case)
+    section = ways_section(pen, ways)
+    return Section(body=(headline(pen, ways), *section.body), checklist=section.checklist)
+
+
+def _done_news(pen: Pen, _subject: str) -> Section:
+    ways = ways_in(pen.session, pen.house, pen.case)
+    rest = "" if locked_out(ways) else " Mind that not every way in is confirmed as ended."
+    return Section(body=(text(f"Every step of the plan is settled.{rest}"), headline(pen, ways)))
+
+
+def _said(sentence: str) -> Callable[[Pen, str], Section]:
+    return lambda _pen, _subject: Section(body=(text(sentence),))
+
+
+def _nobody(pen: Pen, _subject: str) -> Section:
+    msp = pen.house.roster.msp
+    return Section(body=(text(f"No technician has picked this up yet. Ring {msp.name}: {msp.phone}."),))
+
+
+def _half_way(pen: Pen, _subject: str) -> Section:
+    return Section(
+        body=(text("This case waits for your answers. Nothing has been changed yet."),),
+        buttons=(pen.button("Go on", "resume", Style.PRIMARY),) if not pen.case.closed else (),
+    )
+
+
+def _rejected(pen: Pen, _subject: str) -> Section:
+    return Section(body=(headline(pen, []),))
+
+
+NEWS: dict[str, Callable[[Pen, str], Section | None]] = {
+    "step": _step_news,
+    "locked out": _lock_out_news,
+    "done": _done_news,
+    "question": _said("A manager was not sure of an answer. The card above asks you."),
+    "quiet": _said("A manager said 'now' and has not gone on for 5 minutes. The card above lets you plan it."),
+    "denied": _said("The contact says they did NOT ask for this. The case is stopped. Find out who called."),
+    "immediate": _said("A lock-out was started on the manager's word alone, by the client's policy."),
+    "remind": _said("A lock-out waits for approval. The leaver can still sign in."),
+    "restored": _said("Sign-in is being restored: see the card for what could be put back."),
+    "wrong person": _said("The requester says this is the WRONG PERSON. Press 'Wrong person' on the card to restore."),
+    "nobody picked up": _nobody,
+    "half-way": _half_way,
+    "expired": _said("The case has expired: nobody went on with it. Nothing was changed."),
+    "rejected": _rejected,
+}
+
+
+def _list(session: Session, house: House, card: CardRow) -> Card | None:
+    person = house.roster.person(card.viewer)
+    if person is None:
+        return None
+    cases = [case for case in visible(session, house, person) if fits(case, card.topic)]
+    rows = tuple(
+        Section(
+            body=(text(messages.case_line(session, house, case)),),
+            buttons=(Pen(session, house, card, case).button("Open", "open"),),
+        )
+        for case in cases[:SHOWN]
+    )
+    left = len(cases) - SHOWN
+    more = (Section(body=(text(f"… and {left} older ones. Add a name or a number."),)),) if left > 0 else ()
+    return Card("Your cases", "Your cases", None, (*rows, *more))
+
+
+DRAWINGS: dict[str, Callable[[Pen], Card | None]] = {
+    cards.INTERVIEW: _mine,
+    cards.STATUS: status,
+    cards.TECHNICIANS: technicians,
+    cards.VOUCH: _vouch,
+    cards.NEWS: _news,
+}

@@ -1,0 +1,93 @@
+"""The way in: one short transaction per thing heard. Who is it, may they, is the button fresh, then do it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from sqlmodel import Session
+
+from handlers import messages
+from handlers.access import may
+from handlers.cases import cards
+from handlers.cases.history import record
+from handlers.cases.tables import ButtonRow, CardRow, Case, Heard
+from handlers.click import Click, Missing
+from handlers.commands import ACTIONS, COMMANDS
+from handlers.conversation import Inbound, Kind, Reply
+from handlers.house import House
+from handlers.people import Person
+
+log = logging.getLogger("offboard.hear")
+
+
+def hashed(token: str) -> str:
+    """How a button's token is stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+async def hear(house: House, inbound: Inbound) -> Reply:
+    """Act on one thing somebody did; the answer is given once it is committed."""
+    person = house.roster.who(inbound.actor)
+    if person is None:
+        log.info("heard a stranger on %s", inbound.actor.platform)
+        return Reply(messages.stranger(house.roster.msp.name))
+    return await house.store.write(lambda session: _hear(session, house, inbound, person))
+
+
+def _hear(session: Session, house: House, inbound: Inbound, person: Person) -> Reply:
+    if session.get(Heard, inbound.dedupe) is not None:
+        return Reply()
+    session.add(Heard(key=inbound.dedupe, at=house.clock.now()))
+    if inbound.kind is Kind.CLICK:
+        return _click(session, house, inbound, person)
+    command = COMMANDS.get(inbound.command)
+    if command is None:
+        return Reply(messages.help_text(person))
+    try:
+        return command(session, house, person, inbound)
+    except Missing as sentence:
+        return Reply(str(sentence))
+
+
+def _click(session: Session, house: House, inbound: Inbound, person: Person) -> Reply:
+    button = session.get(ButtonRow, hashed(inbound.token))
+    if button is None or button.expires_at < house.clock.now():
+        return Reply(messages.OLD_BUTTON)
+    card = session.get_one(CardRow, button.card_id)
+    case = session.get(Case, button.case_id)
+    action = ACTIONS[button.action]
+    if case is None:
+        return Reply(messages.OLD_BUTTON)
+    if not may(session, house.roster, person, case, action.right):
+        record(
+            session, house.clock.now(), "refused", case_id=case.id, person=person.id,
+            identity=str(inbound.actor), detail={"action": button.action},
+        )  # fmt: skip
+        return Reply(messages.not_yours(action.right))
+    if button.used_at is not None:
+        return _stale(session, house, case, card, "")
+    if card.dead or action.stamp(session, case, button.args) != button.stamp:
+        return _stale(session, house, case, card, messages.meanwhile(session, house, case))
+    click = Click(session, house, case, card, person, str(inbound.actor), button.args, inbound.values)
+    try:
+        with session.begin_nested():
+            reply = action.do(click)
+    except Missing as sentence:
+        return Reply(str(sentence))
+    button.used_at, button.used_by = house.clock.now(), person.id
+    session.add(button)
+    cards.redraw(session, house, case)
+    if card.dead:
+        return reply
+    cards.hold(session, house, card)
+    return Reply(reply.line, card.id, reply.secret)
+
+
+def _stale(session: Session, house: House, case: Case, card: CardRow, line: str) -> Reply:
+    """The button says something old: draw the card anew and do nothing."""
+    if card.dead:
+        return Reply(line or messages.OLD_BUTTON)
+    cards.redraw(session, house, case)
+    cards.hold(session, house, card)
+    return Reply(line, card.id)

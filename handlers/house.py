@@ -1,0 +1,111 @@
+"""What every handler is given: the configuration, the store, the queue, the clock and the open connections."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from connectors.contract import AnyConnector, Clock, Surroundings
+from connectors.registry import Registry
+from handlers.cases.store import Store
+from handlers.conversation import Chat
+from handlers.people import Roster
+from handlers.plan.queue import Queue
+
+log = logging.getLogger("offboard")
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How long people and cards are waited for."""
+
+    reminders: tuple[timedelta, ...] = (timedelta(minutes=2), timedelta(minutes=5))
+    """A lock-out nobody approved is brought up again after so long."""
+    page: timedelta = timedelta(minutes=10)
+    """Then the person on call is paged and the manager told whom to ring."""
+    quiet: timedelta = timedelta(minutes=5)
+    """An interview that said 'now' and stopped is shown to the technicians."""
+    nudge: timedelta = timedelta(days=1)
+    """A case left half-way is brought up again."""
+    expire: timedelta = timedelta(days=14)
+    """A case nobody touched for so long is closed, and says so."""
+    button: timedelta = timedelta(days=30)
+    coalesce: timedelta = timedelta(seconds=3)
+    """Least time between two edits of one message."""
+    inline: timedelta = timedelta(seconds=2)
+    """How long the edge that heard a click may take to redraw its card before the sender does."""
+
+
+@dataclass
+class House:
+    """The wiring. Built once by bot.app, by the lab's worlds and by the tests."""
+
+    roster: Roster
+    registry: Registry
+    store: Store
+    queue: Queue
+    clock: Clock
+    surroundings: Callable[[str], Surroundings]
+    """Client id → what a connection for that client is opened with."""
+    chats: Mapping[str, Chat]
+    page: Callable[[str], Awaitable[None]]
+    """Page the person on call with a sentence that names no leaver."""
+    new_id: Callable[[], str]
+    new_token: Callable[[], str]
+    timings: Timings = field(default_factory=Timings)
+    work: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by commits that left something due; the loops wait on it."""
+    cards: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by commits that left a card to draw."""
+    _connections: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict[Any, Any])
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set[Any])
+
+    async def connection(self, client_id: str, system: str) -> tuple[AnyConnector, Any]:
+        """The connector and its open connection to that client's system, opened at first need."""
+        connector = self.registry.get(system)
+        key = (client_id, system)
+        if key not in self._connections:
+            client = self.roster.client(client_id)
+            if client is None or system not in client.systems:
+                raise LookupError(f"client '{client_id}' has no system '{system}' in clients.yml any more")
+            opening = connector.open(client.systems[system], self.surroundings(client_id))
+            self._connections[key] = asyncio.ensure_future(opening)
+        task = self._connections[key]
+        try:
+            return connector, await asyncio.shield(task)
+        except Exception:
+            if self._connections.get(key) is task:
+                del self._connections[key]
+            raise
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something beside what is going on; its surprises are logged, and its row picks it up again."""
+        task = asyncio.get_running_loop().create_task(self._logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _logged(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            # The type alone: a message could quote what a vendor or a person wrote.
+            log.error("background work failed: %s", type(error).__name__, exc_info=error)
+
+    async def settle(self) -> None:
+        """Wait until nothing started here is running any more."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop what runs and close every connection."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for (_, system), task in list(self._connections.items()):
+            if task.done() and not task.cancelled() and task.exception() is None:
+                await self.registry.get(system).close(task.result())
+        self._connections.clear()

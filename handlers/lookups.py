@@ -1,0 +1,112 @@
+"""Asks vendors what cases wait for and applies the answers; a crash in between is picked up by its lease."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from sqlmodel import Session, col, select
+
+from connectors.contract import VendorError
+from handlers import search, submit, wrong_person
+from handlers.cases import cards
+from handlers.cases.tables import Case, Lookup
+from handlers.cases.wanted import PROPOSE, READ, RESTORE, SEARCH, Apply
+from handlers.house import House
+
+LEASE = timedelta(seconds=60)
+TRIES = 4
+
+ASKS: dict[str, Callable[[House, Case, Lookup], Awaitable[Apply]]] = {
+    SEARCH: search.ask,
+    READ: search.read,
+    PROPOSE: submit.ask,
+    RESTORE: wrong_person.ask,
+}
+
+
+async def begin_waiting(house: House) -> None:
+    """Start every look-up whose time has come; each runs beside the others."""
+
+    def find(session: Session) -> list[str]:
+        now = house.clock.now()
+        rows = session.exec(select(Lookup).where(col(Lookup.done).is_(False)))
+        return [row.id for row in rows if row.lease_until is None or row.lease_until <= now]
+
+    for lookup_id in await house.store.read(find):
+        house.start(run(house, lookup_id))
+
+
+async def after_start(house: House) -> None:
+    """No earlier process is asking any more: every lease is void."""
+
+    def void(session: Session) -> None:
+        for row in session.exec(select(Lookup).where(col(Lookup.done).is_(False))):
+            row.lease_until = None
+            session.add(row)
+
+    await house.store.write(void)
+
+
+async def run(house: House, lookup_id: str) -> None:
+    """Ask, and apply the answer if the case is still where it was."""
+    claimed = await house.store.write(lambda session: _claim(session, house, lookup_id))
+    if claimed is None:
+        return
+    lookup, case = claimed
+    try:
+        apply = await ASKS[lookup.kind](house, case, lookup)
+    except VendorError as error:
+        sentence = str(error)
+        await house.store.write(lambda session: _trouble(session, house, lookup, sentence))
+        return
+    await house.store.write(lambda session: _apply(session, house, lookup, apply))
+
+
+def _claim(session: Session, house: House, lookup_id: str) -> tuple[Lookup, Case] | None:
+    lookup = session.get(Lookup, lookup_id)
+    now = house.clock.now()
+    if lookup is None or lookup.done or (lookup.lease_until and lookup.lease_until > now):
+        return None
+    lookup.lease_until = now + LEASE
+    lookup.owner = house.new_id()
+    lookup.tries += 1
+    session.add(lookup)
+    return lookup, session.get_one(Case, lookup.case_id)
+
+
+def _held(session: Session, lookup: Lookup) -> Lookup | None:
+    row = session.get(Lookup, lookup.id)
+    return row if row is not None and not row.done and row.owner == lookup.owner else None
+
+
+def _apply(session: Session, house: House, lookup: Lookup, apply: Apply) -> None:
+    row = _held(session, lookup)
+    if row is None:
+        return
+    row.done = True
+    session.add(row)
+    case = session.get_one(Case, lookup.case_id)
+    if not case.closed or lookup.kind == RESTORE:
+        case.draft = {key: value for key, value in case.draft.items() if key != "trouble"}
+        apply(session, case)
+        session.add(case)
+    cards.redraw(session, house, case)
+
+
+def _trouble(session: Session, house: House, lookup: Lookup, sentence: str) -> None:
+    """The vendor did not answer: ask again a few times, then say so on the card."""
+    row = _held(session, lookup)
+    if row is None:
+        return
+    row.lease_until = house.clock.now() + timedelta(seconds=2.0**row.tries)
+    case = session.get_one(Case, lookup.case_id)
+    if row.tries >= TRIES:
+        row.done = True
+        case.draft = {**case.draft, "trouble": sentence}
+        if case.stage == "searching":
+            case.stage, case.turn = "who", case.turn + 1
+            case.candidates = {}
+        session.add(case)
+    session.add(row)
+    cards.redraw(session, house, case)

@@ -1,0 +1,91 @@
+"""What runs as long as the service does: attempts, look-ups, what is due, and the sender of cards."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from sqlmodel import Session, col, delete
+
+from handlers import lookups
+from handlers.cases import due
+from handlers.cases.tables import ButtonRow, Heard
+from handlers.deliver import send_waiting
+from handlers.house import House
+from handlers.plan import sweep
+from handlers.plan.run import attempt
+from handlers.remind import due_now
+
+log = logging.getLogger("offboard.loops")
+
+LONGEST_NAP = 5.0
+"""Seconds after which a loop looks again even if nothing woke it."""
+SWEEP = 15.0
+HEARD_FOR = timedelta(days=3)
+"""How long a thing heard is remembered, to know it when it comes twice."""
+
+
+class Loops:
+    """Starts and stops everything that runs beside the requests."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Recover what an earlier process left, then run."""
+        house = self._house
+        await house.queue.recover(lambda step_id, number: attempt(house, step_id, number))
+        await lookups.after_start(house)
+        await sweep.after_start(house)
+        house.queue.every(SWEEP, lambda: sweep.lost_attempts(house))
+        house.queue.every(3600, lambda: _forget(house))
+        self._tasks = [
+            asyncio.create_task(self._run(self._work, house.work)),
+            asyncio.create_task(self._run(self._cards, house.cards)),
+        ]
+
+    async def stop(self) -> None:
+        """Stop; whatever was going on is picked up at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._house.queue.close()
+        await self._house.close()
+
+    async def _run(self, once: Callable[[], Awaitable[float]], wake: asyncio.Event) -> None:
+        while True:
+            wake.clear()
+            nap = LONGEST_NAP
+            try:
+                nap = await once()
+            except Exception:
+                log.exception("a loop stumbled and goes on")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), min(nap, LONGEST_NAP))
+
+    async def _work(self) -> float:
+        await due_now(self._house)
+        await lookups.begin_waiting(self._house)
+        soonest = await self._house.store.read(due.next_time)
+        if soonest is None:
+            return LONGEST_NAP
+        return max((soonest - self._house.clock.now()).total_seconds(), 0.0)
+
+    async def _cards(self) -> float:
+        wait = await send_waiting(self._house)
+        return LONGEST_NAP if wait is None else wait
+
+
+async def _forget(house: House) -> None:
+    """Drop buttons nobody can press any more, and keys of things heard long ago."""
+
+    def forget(session: Session) -> None:
+        now = house.clock.now()
+        session.exec(delete(ButtonRow).where(col(ButtonRow.expires_at) < now))
+        session.exec(delete(Heard).where(col(Heard.at) < now - HEARD_FOR))
+
+    await house.store.write(forget)

@@ -1,0 +1,160 @@
+"""Who uses the bot and for whom: the MSP, its clients and their people, as clients.yml binds them."""
+
+from __future__ import annotations
+
+import enum
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, SerializeAsAny, field_validator, model_validator
+
+from handlers.conversation import Actor, Place
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lockout(enum.StrEnum):
+    """What a client's lock-out waits for."""
+
+    APPROVED = "approved"
+    IMMEDIATE = "immediate"
+
+
+class Person(_Settings):
+    """One human, all their platform identities bound here and never by e-mail."""
+
+    id: str
+    name: str
+    identities: tuple[str, ...]
+    """'slack/T0CONTOSO/U0MARIA': platform, the person's own workspace, user."""
+    manages: tuple[str, ...] = ()
+    """Clients for which this person may ask."""
+    sees_all: tuple[str, ...] = ()
+    """Clients all of whose cases this person may see."""
+    technician: bool = False
+    admin: bool = False
+    mail: str = ""
+    """Only ever used to refuse: nobody decides about themselves."""
+    directory: dict[str, str] = {}
+    """Client id → the person's own object id in that client's directory, for the same purpose."""
+
+    @field_validator("identities")
+    @classmethod
+    def _identities_have_three_parts(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if len([part for part in value.split("/") if part]) != 3:
+                raise ValueError(f"'{value}' must be written platform/workspace/user")
+        return values
+
+    @property
+    def actors(self) -> tuple[Actor, ...]:
+        """The platform identities, parsed."""
+        return tuple(Actor(*identity.split("/")) for identity in self.identities)
+
+    def is_leaver(self, client: str, account_id: str, mails: set[str]) -> bool:
+        """Whether this person is the one the case is about; in doubt yes, because it only refuses."""
+        return self.directory.get(client) == account_id or self.mail.casefold() in mails - {""}
+
+
+class Client(_Settings):
+    """A customer company of the MSP."""
+
+    id: str
+    name: str
+    time_zone: str = "UTC"
+    own: bool = False
+    """The MSP itself: its cases go to named admins only."""
+    lockout: Lockout = Lockout.APPROVED
+    immediate_per_hour: int = 3
+    """How many lock-outs an hour may start on a manager's word alone."""
+    systems: dict[str, SerializeAsAny[BaseModel]] = {}
+    """System id → that connector's own settings."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"'{value}' is no time zone; write one such as Europe/London") from None
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone people at this client live in."""
+        return ZoneInfo(self.time_zone)
+
+
+class Channel(_Settings):
+    """A private channel of the MSP."""
+
+    platform: str
+    workspace: str
+    channel: str
+
+    @property
+    def place(self) -> Place:
+        """The same, as the conversation knows it."""
+        return Place(self.platform, self.workspace, self.channel)
+
+
+class Msp(_Settings):
+    """The managed service provider."""
+
+    name: str
+    technicians: Channel
+    """Where cards wait for approval: private, and no client in it."""
+    admins: Channel
+    """Where cases about the MSP's own people go."""
+    phone: str
+    """Whom a manager rings when nobody picks a lock-out up."""
+    pager: str = ""
+    """Secret reference to the webhook that pages the person on call; empty: nobody is paged."""
+
+
+class Roster(_Settings):
+    """Everybody and everything configured; the only answer to 'who is this?'."""
+
+    msp: Msp
+    people: tuple[Person, ...]
+    clients: tuple[Client, ...]
+
+    @model_validator(mode="after")
+    def _names_are_unique_and_known(self) -> Roster:
+        for kind, names in (
+            ("person id", [person.id for person in self.people]),
+            ("client id", [client.id for client in self.clients]),
+            ("identity", [name for person in self.people for name in person.identities]),
+        ):
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"the {kind} '{name}' is there more than once; each needs its own")
+        known = {client.id for client in self.clients}
+        for person in self.people:
+            for name in (*person.manages, *person.sees_all, *person.directory):
+                if name not in known:
+                    raise ValueError(f"person '{person.id}' names client '{name}', which is not configured")
+        return self
+
+    def who(self, actor: Actor) -> Person | None:
+        """The person behind a platform identity; None for strangers."""
+        name = str(actor)
+        return next((person for person in self.people if name in person.identities), None)
+
+    def person(self, person_id: str) -> Person | None:
+        """The person of that id, if still configured."""
+        return next((person for person in self.people if person.id == person_id), None)
+
+    def name_of(self, person_id: str) -> str:
+        """How cards call that person."""
+        person = self.person(person_id)
+        return person.name if person else person_id
+
+    def client(self, client_id: str) -> Client | None:
+        """The client of that id, if still configured."""
+        return next((client for client in self.clients if client.id == client_id), None)
+
+    def managers(self, client_id: str) -> list[Person]:
+        """Who may ask for that client."""
+        return [person for person in self.people if client_id in person.manages]

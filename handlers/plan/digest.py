@@ -1,0 +1,60 @@
+"""The digest: SHA-256 of exactly what an approval covers, computed from rows, never from a card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from sqlmodel import Session, col, select
+
+from handlers.cases.tables import AccountRow, Answer, Case, ItemRow, Plan, StepRow
+
+LOCK_OUT = "lock-out"
+REST = "rest"
+"""The two kinds of plan a case can have."""
+LOCK_OUT_QUESTIONS = frozenset({"how", "contentious", "when"})
+"""The answers a lock-out rests on; the others may still come while it waits or runs."""
+
+
+def steps_of(session: Session, plan_id: str) -> list[StepRow]:
+    """The plan's steps in the order people read them."""
+    query = select(StepRow).where(StepRow.plan_id == plan_id).order_by(col(StepRow.place))
+    return list(session.exec(query))
+
+
+def items_of(session: Session, step_id: str) -> list[ItemRow]:
+    """The step's items, in a stable order."""
+    return list(session.exec(select(ItemRow).where(ItemRow.step_id == step_id).order_by(col(ItemRow.key))))
+
+
+def digest_of(session: Session, plan: Plan) -> str:
+    """What is approved: client, leaver, accounts, choices, steps, items, what can't be undone.
+
+    Items found after the approval are left out: they are what it did not cover.
+    """
+    case = session.get_one(Case, plan.case_id)
+    answers = session.exec(select(Answer).where(Answer.case_id == case.id).order_by(col(Answer.question)))
+    accounts = session.exec(select(AccountRow).where(AccountRow.case_id == case.id).order_by(col(AccountRow.system)))
+    covered = {
+        "client": case.client,
+        "leaver": case.leaver,
+        "kind": plan.kind,
+        "approvers": plan.approvers,
+        "cautions": plan.cautions,
+        "answers": [
+            [answer.question, answer.value]
+            for answer in answers
+            if plan.kind != LOCK_OUT or answer.question in LOCK_OUT_QUESTIONS
+        ],
+        "accounts": [[row.system, row.account.get("id")] for row in accounts],
+        "steps": [
+            [
+                step.step,
+                step.system,
+                step.irreversible,
+                [[item.key, item.title, item.destroys] for item in items_of(session, step.id) if not item.added],
+            ]
+            for step in steps_of(session, plan.id)
+        ],
+    }
+    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()

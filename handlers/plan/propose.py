@@ -1,0 +1,262 @@
+"""Reads the leaver's accounts everywhere and lays out the plan: steps, items, cautions, digest."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+from sqlmodel import Session, col, delete, select
+
+from connectors.contract import (
+    Account,
+    AnyConnector,
+    AnyStep,
+    Caution,
+    Context,
+    Finding,
+    Json,
+    Nothing,
+    Task,
+    Todo,
+    VendorError,
+    Wave,
+)
+from handlers.cases.states import PlanEvent, PlanState, StepState, move_plan
+from handlers.cases.tables import AccountRow, Answer, Case, ItemRow, Plan, StepRow
+from handlers.house import House
+from handlers.plan.digest import LOCK_OUT, digest_of
+
+UNREAD = "unread"
+"""The last part of the id of the step that stands for a system nobody could read."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one system said about the leaver."""
+
+    system: str
+    account: Account | None
+    facts: BaseModel | None
+    error: str = ""
+
+
+def choices_of(session: Session, case_id: str) -> dict[str, str]:
+    """Confirmed answers: question id → value."""
+    answers = session.exec(select(Answer).where(Answer.case_id == case_id))
+    return {answer.question: answer.value for answer in answers if not answer.asked_technician}
+
+
+async def read_everywhere(house: House, client_id: str, leaver: Account) -> list[Reading]:
+    """Ask every system of the client at once; one that is down says so and stops no other."""
+    client = house.roster.client(client_id)
+    systems = list(client.systems) if client else []
+    return await asyncio.gather(*(_read(house, client_id, system, leaver) for system in systems))
+
+
+async def _read(house: House, client_id: str, system: str, leaver: Account) -> Reading:
+    try:
+        connector, api = await house.connection(client_id, system)
+        accounts = await connector.find(api, leaver)
+        if not accounts:
+            return Reading(system, None, None)
+        if len(accounts) > 1 or not accounts[0].certain:
+            names = ", ".join(f"{account.name} ({account.user_name})" for account in accounts)
+            return Reading(system, None, None, f"It is not certain which account is theirs: {names}.")
+        return Reading(system, accounts[0], await connector.facts(api, accounts[0]))
+    except VendorError as error:
+        return Reading(system, None, None, str(error))
+
+
+def keep_readings(session: Session, house: House, case: Case, readings: list[Reading]) -> None:
+    """Write down what was read, in place of what was read before."""
+    session.exec(delete(AccountRow).where(col(AccountRow.case_id) == case.id))
+    for reading in readings:
+        if reading.account or reading.error:
+            session.add(
+                AccountRow(
+                    case_id=case.id,
+                    system=reading.system,
+                    account=reading.account.model_dump(mode="json") if reading.account else {},
+                    facts=reading.facts.model_dump(mode="json") if reading.facts else {},
+                    error=reading.error,
+                    read_at=house.clock.now(),
+                )
+            )
+    session.flush()
+
+
+def readings_of(session: Session, house: House, case_id: str) -> list[Reading]:
+    """What was written down, back as objects."""
+    rows = session.exec(select(AccountRow).where(AccountRow.case_id == case_id).order_by(col(AccountRow.system)))
+    readings: list[Reading] = []
+    for row in rows:
+        if row.error:
+            readings.append(Reading(row.system, None, None, row.error))
+        else:
+            model = house.registry.get(row.system).facts_model
+            account = Account.model_validate(row.account)
+            readings.append(Reading(row.system, account, model.model_validate(row.facts)))
+    return readings
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """One step of a plan, as it was seen when the plan was made."""
+
+    system: str
+    step: AnyStep
+    finding: Finding
+
+
+def context(
+    house: House, client_id: str, reading: Reading, api: object, choices: dict[str, str], key: str
+) -> Context[Any, Any]:
+    """What a step is given; `reading` must have an account."""
+
+    async def read(name: str) -> Json:
+        system, _, _ = name.partition(".")
+        connector, other = await house.connection(client_id, system)
+        found = await connector.find(other, reading.account) if reading.account else []
+        return await connector.reads()[name](other, found[0] if found else Account(system=system, id="", name=""))
+
+    if reading.account is None or reading.facts is None:
+        raise ValueError(f"{reading.system} has no account to work on")
+    return Context(
+        api=api,
+        account=reading.account,
+        facts=reading.facts,
+        choices=choices,
+        clock=house.clock,
+        key=key,
+        read=read,
+    )
+
+
+async def look_everywhere(
+    house: House, case: Case, readings: list[Reading], choices: dict[str, str], steps: list[AnyStep]
+) -> list[Proposed]:
+    """Have every wanted step look, all at once. A look that fails becomes a task in words."""
+
+    async def look(reading: Reading, step: AnyStep) -> Proposed:
+        try:
+            _, api = await house.connection(case.client, reading.system)
+            ctx = context(house, case.client, reading, api, choices, f"{case.id}:{step.id}")
+            return Proposed(reading.system, step, await step.look(ctx))
+        except VendorError as error:
+            # The step stays in the plan: the engine looks again and retries by its own rules.
+            return Proposed(reading.system, step, Nothing(f"Not seen yet: {error}"))
+
+    wanted = [
+        (reading, step)
+        for reading in readings
+        if reading.facts is not None
+        for step in steps
+        if step.id.partition(".")[0] == reading.system and step.wanted(choices, reading.facts)
+    ]
+    return await asyncio.gather(*(look(reading, step) for reading, step in wanted))
+
+
+def cautions_of(house: House, readings: list[Reading]) -> list[Caution]:
+    """What the people deciding must be told, system by system."""
+    cautions: list[Caution] = []
+    for reading in readings:
+        if reading.facts is not None:
+            cautions += house.registry.get(reading.system).cautions(reading.facts)
+        elif reading.error:
+            name = house.registry.get(reading.system).name
+            cautions.append(Caution(f"{name} could not be read. {reading.error}", bars_immediate=True))
+    return cautions
+
+
+def steps_for(connectors: list[AnyConnector], kind: str, *, immediate: bool) -> list[AnyStep]:
+    """Which steps may go into that kind of plan; those planned already are the caller's to leave out."""
+    every = [step for connector in connectors for step in connector.steps]
+    if kind != LOCK_OUT:
+        return every
+    return [step for step in every if step.wave is Wave.LOCK_OUT and (step.immediate or not immediate)]
+
+
+def write_plan(
+    session: Session,
+    house: House,
+    case: Case,
+    kind: str,
+    proposed: list[Proposed],
+    readings: list[Reading],
+    cautions: list[Caution],
+) -> Plan:
+    """The plan as rows, awaiting approval, with its digest."""
+    plan = Plan(id=house.new_id(), case_id=case.id, kind=kind, proposed_at=house.clock.now())
+    told: list[JsonValue] = [_told(caution) for caution in cautions] if kind == LOCK_OUT else []
+    plan.cautions = {"told": told}
+    destroys = False
+    session.add(plan)
+    session.flush()
+    proposed = sorted(proposed, key=lambda one: one.step.wave)
+    for place, one in enumerate(proposed):
+        row = StepRow(
+            id=house.new_id(),
+            plan_id=plan.id,
+            case_id=case.id,
+            system=one.system,
+            step=one.step.id,
+            title=one.step.title,
+            wave=int(one.step.wave),
+            place=place,
+            irreversible=one.step.irreversible,
+        )
+        match one.finding:
+            case Nothing(evidence):
+                row.reason = evidence
+            case Task(reason, instructions):
+                row.reason, row.instructions = reason, instructions
+            case Todo(items):
+                destroys = destroys or any(item.destroys for item in items)
+        session.add(row)
+        session.flush()
+        if isinstance(one.finding, Todo):
+            for item in one.finding.items:
+                session.add(
+                    ItemRow(
+                        id=house.new_id(),
+                        step_id=row.id,
+                        key=item.key,
+                        title=item.title,
+                        destroys=item.destroys,
+                        before=dict(item.before),
+                    )
+                )
+    if kind == LOCK_OUT:
+        _add_unread(session, house, case, plan, readings, len(proposed))
+    session.flush()
+    plan.approvers = max([2 if destroys else 1, *(caution.approvers for caution in cautions if told)])
+    plan.state = move_plan(PlanState(plan.state), PlanEvent.PROPOSED)
+    plan.digest = digest_of(session, plan)
+    session.add(plan)
+    return plan
+
+
+def _told(caution: Caution) -> dict[str, JsonValue]:
+    return {"text": caution.text, "approvers": caution.approvers, "proof": caution.proof}
+
+
+def _add_unread(session: Session, house: House, case: Case, plan: Plan, readings: list[Reading], place: int) -> None:
+    for offset, reading in enumerate(reading for reading in readings if reading.error):
+        name = house.registry.get(reading.system).name
+        session.add(
+            StepRow(
+                id=house.new_id(),
+                plan_id=plan.id,
+                case_id=case.id,
+                system=reading.system,
+                step=f"{reading.system}.{UNREAD}",
+                title=f"End access in {name}",
+                wave=int(Wave.LOCK_OUT),
+                place=place + offset,
+                state=StepState.PENDING,
+                reason=reading.error,
+                instructions=f"Sign in to {name}, find the leaver's account, end its access, and say what you did.",
+            )
+        )

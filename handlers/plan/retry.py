@@ -1,0 +1,22 @@
+"""The retry rules: how often the engine tries again, and when it asks a person instead. Nowhere else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+DELAYS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+"""Seconds before each further try after a vendor gave no usable answer: about nine minutes in all."""
+
+IN_PLACE = 3.0
+"""Seconds a step may wait for a read-back without giving up its place."""
+
+SAFETY_NET = 10.0
+"""Seconds after which the queue looks whether an attempt started in this process has happened."""
+
+LEASE = timedelta(seconds=120)
+"""How long an attempt may hold its row without a sign of life."""
+
+
+def again_in(troubles: int) -> float | None:
+    """Seconds until the next try after so many in a row failed; None: a person has to look."""
+    return DELAYS[troubles - 1] if troubles <= len(DELAYS) else None

@@ -1,0 +1,63 @@
+"""Finds the leaver in the client's directory, and reads their accounts once chosen."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlmodel import Session
+
+from connectors.contract import Account
+from handlers.cases.tables import Case, Lookup
+from handlers.cases.wanted import Apply, leaver_of
+from handlers.house import House
+from handlers.plan.propose import keep_readings, read_everywhere
+
+SHOWN = 10
+"""How many people one card offers; more and the person is asked to type more of the name."""
+
+
+async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
+    """Search the client's directories for what was typed. Raises VendorError."""
+    found = await _search(house, case.client, lookup.subject)
+    nearest = False
+    if not found and " " in lookup.subject.strip():
+        # Nobody of that name: offer those who share its last or first word.
+        words = lookup.subject.split()
+        for word in (words[-1], words[0]):
+            found = found or await _search(house, case.client, word)
+        nearest = bool(found)
+
+    def apply(_session: Session, case: Case) -> None:
+        if case.stage != "searching" or case.turn != lookup.turn:
+            return
+        case.candidates = {
+            "found": [account.model_dump(mode="json") for account in found[:SHOWN]],
+            "more": len(found) > SHOWN,
+            "nearest": nearest,
+        }
+        case.stage, case.turn = "who", case.turn + 1
+
+    return apply
+
+
+async def _search(house: House, client_id: str, text: str) -> list[Account]:
+    client = house.roster.client(client_id)
+    names = [name for name in (client.systems if client else {}) if house.registry.get(name).directory]
+
+    async def one(name: str) -> list[Account]:
+        connector, api = await house.connection(client_id, name)
+        return await connector.search(api, text)
+
+    lists = await asyncio.gather(*(one(name) for name in names))
+    return [account for accounts in lists for account in accounts]
+
+
+async def read(house: House, case: Case, lookup: Lookup) -> Apply:
+    """Read the leaver's accounts everywhere, so that the systems' questions can be asked."""
+    readings = await read_everywhere(house, case.client, leaver_of(case))
+
+    def apply(session: Session, case: Case) -> None:
+        if case.leaver.get("id") == lookup.subject:
+            keep_readings(session, house, case, readings)
+
+    return apply

@@ -1,0 +1,62 @@
+"""`/offboard-status`: how far it is, for whoever is entitled; strangers learn nothing, not even that it exists."""
+
+from __future__ import annotations
+
+from sqlmodel import Session, col, select
+
+from handlers import access, messages
+from handlers.access import Right
+from handlers.cases import cards
+from handlers.cases.tables import Case
+from handlers.click import Click
+from handlers.conversation import Inbound, Reply
+from handlers.house import House
+from handlers.people import Person
+
+SHOWN = 15
+"""How many cases one list shows, newest first."""
+
+
+def command(session: Session, house: House, person: Person, inbound: Inbound) -> Reply:
+    """One case: its card in the private chat. Several: the list to choose from. None: a sentence."""
+    words = inbound.text.strip()
+    cases = [case for case in visible(session, house, person) if fits(case, words)]
+    if not cases:
+        return Reply(messages.no_case(words))
+    identity = str(inbound.actor)
+    if len(cases) == 1:
+        show(session, house, cases[0], person, identity)
+    else:
+        topic = words[:80]
+        # The list belongs to no case; 'person:' keeps one list per person alive.
+        cards.show_person(session, house, f"person:{person.id}", cards.LIST, person.id, identity, topic)
+    return Reply("" if inbound.where.private else messages.LOOK_IN_PRIVATE)
+
+
+def show(session: Session, house: House, case: Case, person: Person, identity: str) -> None:
+    """That case's card for that person, as a new message at the end of the private chat."""
+    asks = person.id == (case.requester or case.started_by) and str(case.identity) == identity
+    asks = asks or (case.started_by == person.id and case.stage != "submitted")
+    kind = cards.INTERVIEW if asks else cards.STATUS
+    cards.show_person(session, house, case.id, kind, person.id, identity)
+
+
+def open_case(click: Click) -> Reply:
+    """One case out of the list."""
+    show(click.session, click.house, click.case, click.person, click.identity)
+    return Reply()
+
+
+def visible(session: Session, house: House, person: Person) -> list[Case]:
+    """Every case this person may see, newest first."""
+    cases = session.exec(select(Case).order_by(col(Case.number).desc()))
+    return [case for case in cases if access.may(session, house.roster, person, case, Right.SEE)]
+
+
+def fits(case: Case, words: str) -> bool:
+    """Whether what was typed means this case: its number, or part of the leaver's name; nothing means any."""
+    wanted = words.casefold().removeprefix("case").strip().removeprefix("#")
+    if wanted.isdigit():
+        return case.number == int(wanted)
+    name = case.leaver_name.casefold()
+    return all(word in name for word in wanted.split())

@@ -1,0 +1,177 @@
+"""Submit: the confirmed answers become plans, and the technicians are asked, or on policy it begins."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlmodel import Session, col, select
+
+from connectors.contract import Caution
+from handlers.cases import cards, due
+from handlers.cases.history import record
+from handlers.cases.states import PlanEvent, PlanState, move_plan
+from handlers.cases.tables import Case, Lookup, Plan
+from handlers.cases.wanted import PROPOSE, Apply, leaver_of, want
+from handlers.click import Click, Missing
+from handlers.conversation import Reply
+from handlers.house import House
+from handlers.people import Lockout
+from handlers.plan.digest import LOCK_OUT, REST
+from handlers.plan.propose import (
+    Reading,
+    cautions_of,
+    choices_of,
+    keep_readings,
+    look_everywhere,
+    read_everywhere,
+    steps_for,
+    write_plan,
+)
+from handlers.plan.settle import advance, case_plans, case_steps
+from handlers.questions import CONTENTIOUS, HOW, WHEN, answers_of, questions_of
+
+
+def submit(click: Click) -> Reply:
+    """The review is right: plan the lock-out, and the rest once every answer is there."""
+    case = click.case
+    answers = answers_of(click.session, case.id)
+    questions = questions_of(click.session, click.house, case)
+    missing = [question for question in questions if question.id not in answers]
+    if missing:
+        raise Missing(f"One question is still open: {missing[0].text}")
+    case.stage, case.turn = "submitted", case.turn + 1
+    click.session.add(case)
+    due.clear(click.session, case, due.QUIET, due.NUDGE)
+    click.record("submitted")
+    ready_again(click)
+    return Reply()
+
+
+def lock_out_now(click: Click) -> Reply:
+    """End access first, the other questions after: a small plan of its own."""
+    if _wanted(click, LOCK_OUT):
+        click.record("lock-out first")
+        want(click.session, click.house, click.case, PROPOSE, LOCK_OUT)
+    click.case.turn += 1
+    return Reply()
+
+
+def submit_for(click: Click) -> Reply:
+    """A technician plans the lock-out of a case whose manager said 'now' and went quiet."""
+    return lock_out_now(click)
+
+
+def ready_again(click: Click) -> None:
+    """Plan whatever the answers now allow: the lock-out needs three of them, the rest all."""
+    case = click.case
+    answers = answers_of(click.session, case.id)
+    open_ids = {name for name, answer in answers.items() if answer.asked_technician}
+    if case.stage != "submitted":
+        return
+    lock_out_planned = any(plan.kind == LOCK_OUT for plan in case_plans(click.session, case.id))
+    if not lock_out_planned and not open_ids & {HOW, CONTENTIOUS, WHEN} and _wanted(click, LOCK_OUT):
+        want(click.session, click.house, case, PROPOSE, LOCK_OUT)
+    if lock_out_planned and not open_ids and _wanted(click, REST):
+        want(click.session, click.house, case, PROPOSE, REST)
+
+
+def _wanted(click: Click, kind: str) -> bool:
+    """Neither planned nor being planned."""
+    session, case = click.session, click.case
+    if any(plan.kind == kind for plan in case_plans(session, case.id)):
+        return False
+    query = select(Lookup).where(
+        Lookup.case_id == case.id, Lookup.kind == PROPOSE, Lookup.subject == kind, col(Lookup.done).is_(False)
+    )
+    return session.exec(query).first() is None
+
+
+async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
+    """Read everything afresh and look at every step. Raises VendorError when the directory is down."""
+    kind = lookup.subject
+    choices = await house.store.read(lambda session: choices_of(session, case.id))
+    readings = await read_everywhere(house, case.client, leaver_of(case))
+    cautions = cautions_of(house, readings)
+    bars = why_not_immediate(house, case, readings, cautions)
+    immediate = kind == LOCK_OUT and not bars
+    connectors = [house.registry.get(reading.system) for reading in readings]
+    planned = await house.store.read(lambda session: {row.step for row in case_steps(session, case.id)})
+    steps = [step for step in steps_for(connectors, kind, immediate=immediate) if step.id not in planned]
+    proposed = await look_everywhere(house, case, readings, choices, steps)
+
+    def apply(session: Session, case: Case) -> None:
+        if any(plan.kind == kind for plan in case_plans(session, case.id)):
+            return
+        if kind == LOCK_OUT or not case_plans(session, case.id):
+            keep_readings(session, house, case, readings)
+        if kind == REST and not proposed:
+            return
+        plan = write_plan(session, house, case, kind, proposed, readings, cautions)
+        record(
+            session, house.clock.now(), "plan proposed", case_id=case.id,
+            detail={"kind": kind, "digest": plan.digest, "immediate": immediate, "barred": bars},
+        )  # fmt: skip
+        if immediate and _few_enough(session, house, case):
+            start_immediately(session, house, case, plan)
+        else:
+            await_approval(session, house, case, plan)
+        everything_said = not any(row.asked_technician for row in answers_of(session, case.id).values())
+        if kind == LOCK_OUT and case.stage == "submitted" and everything_said:
+            want(session, house, case, PROPOSE, REST)
+
+    return apply
+
+
+def why_not_immediate(house: House, case: Case, readings: list[Reading], cautions: list[Caution]) -> str:
+    """Why the manager's word alone is not enough, or '' when the client's policy lets it be."""
+    client = house.roster.client(case.client)
+    if client is None or client.lockout is not Lockout.IMMEDIATE:
+        return "the client's lock-outs are approved by a technician"
+    if case.started_by != case.requester:
+        return "a technician asked on somebody's behalf"
+    for caution in cautions:
+        if caution.bars_immediate:
+            return caution.text
+    requester = house.roster.person(case.requester)
+    own_id = requester.directory.get(case.client) if requester else None
+    if own_id is None:
+        return "the requester's own directory entry is not configured, so nobody can tell who reports to whom"
+    for reading in readings:
+        if reading.facts is not None and own_id in house.registry.get(reading.system).reports(reading.facts):
+            return "the requester reports to the leaver"
+    return ""
+
+
+def _few_enough(session: Session, house: House, case: Case) -> bool:
+    client = house.roster.client(case.client)
+    hour_ago = house.clock.now() - timedelta(hours=1)
+    lately = session.exec(
+        select(Plan)
+        .join(Case, col(Case.id) == col(Plan.case_id))
+        .where(Case.client == case.client, col(Plan.immediate).is_(True), col(Plan.approved_at) > hour_ago)
+    )
+    return client is not None and len(list(lately)) < client.immediate_per_hour
+
+
+def start_immediately(session: Session, house: House, case: Case, plan: Plan) -> None:
+    """Begin on the manager's confirmation, and tell the technicians loudly."""
+    plan.immediate = True
+    plan.state = move_plan(PlanState(plan.state), PlanEvent.APPROVED)
+    plan.approved_at = house.clock.now()
+    session.add(plan)
+    record(
+        session, house.clock.now(), "started immediately", case_id=case.id, person=case.requester,
+        identity=case.identity, detail={"digest": plan.digest},
+    )  # fmt: skip
+    cards.show_channel(session, house, case, cards.TECHNICIANS)
+    cards.show_channel(session, house, case, cards.NEWS, topic="immediate")
+    advance(session, house, case)
+
+
+def await_approval(session: Session, house: House, case: Case, plan: Plan) -> None:
+    """Show it to the technicians; a lock-out nobody picks up is brought up again, then paged."""
+    cards.show_channel(session, house, case, cards.TECHNICIANS)
+    if plan.kind == LOCK_OUT:
+        for wait in house.timings.reminders:
+            due.set_due(session, house, case, due.REMIND, wait, plan.id)
+        due.set_due(session, house, case, due.PAGE, house.timings.page, plan.id)

@@ -1,0 +1,86 @@
+"""'Locked out' is a list, not a word: each way in, whether it has ended, when, and who has it otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel import Session
+
+from connectors.contract import WayIn
+from handlers.cases.states import WITH_PERSON, StepState
+from handlers.cases.tables import Case, StepRow
+from handlers.conversation import Mark
+from handlers.house import House
+from handlers.plan.propose import readings_of
+from handlers.plan.settle import case_steps
+
+
+@dataclass(frozen=True)
+class WayState:
+    """One way in, as it stands."""
+
+    title: str
+    mark: Mark
+    ended_at: datetime | None
+    words: str
+    """'ended', 'OPEN, Sam Lee has it', …; never 'ended' unless read back."""
+    lingers: timedelta
+    why_lingers: str
+
+
+def ways_in(session: Session, house: House, case: Case) -> list[WayState]:
+    """Every way in of every system that was read, and one for each that could not be."""
+    rows = {row.step: row for row in case_steps(session, case.id)}
+    states: list[WayState] = []
+    for reading in readings_of(session, house, case.id):
+        connector = house.registry.get(reading.system)
+        if reading.facts is None:
+            way = WayIn(reading.system, connector.name, (f"{reading.system}.unread",))
+            states.append(_state(house, way, rows))
+        else:
+            states += [_state(house, way, rows) for way in connector.ways_in(reading.facts)]
+    return states
+
+
+def locked_out(ways: list[WayState]) -> bool:
+    """Whether every way in has ended, each read back."""
+    return bool(ways) and all(way.ended_at is not None for way in ways)
+
+
+def last_possible_access(ways: list[WayState]) -> datetime | None:
+    """The latest moment an issued token may still work, once everything has ended."""
+    times = [way.ended_at + way.lingers for way in ways if way.ended_at is not None]
+    return max(times) if times and locked_out(ways) else None
+
+
+def _state(house: House, way: WayIn, rows: dict[str, StepRow]) -> WayState:
+    steps = [rows.get(step_id) for step_id in way.ended_by]
+    there = [row for row in steps if row is not None]
+    ended = len(there) == len(steps) and all(row.state == StepState.DONE for row in there)
+    times = [row.settled_at for row in there if row.settled_at is not None]
+    if ended:
+        return WayState(way.title, Mark.DONE, max(times, default=None), "ended", way.lingers, way.why_lingers)
+    mark, words = _open(house, there, missing=len(there) < len(steps))
+    return WayState(way.title, mark, None, words, way.lingers, way.why_lingers)
+
+
+def _open(house: House, rows: list[StepRow], *, missing: bool) -> tuple[Mark, str]:
+    """The least comforting true word first."""
+    for row in rows:
+        if StepState(row.state) in WITH_PERSON:
+            who = house.roster.name_of(row.person) if row.person else "a technician"
+            return Mark.PERSON, f"OPEN, {who} has it"
+    for row in rows:
+        if row.state == StepState.SKIPPED:
+            return Mark.SKIPPED, f"OPEN, skipped by {house.roster.name_of(row.person)}: {row.reason}"
+        if row.state == StepState.STATED:
+            return Mark.PERSON, row.evidence
+        if row.state == StepState.CANCELLED:
+            return Mark.SKIPPED, "stopped"
+    if any(row.state in {StepState.RUNNING, StepState.READY} for row in rows):
+        return Mark.RUNNING, "being ended"
+    waiting = next((row for row in rows if row.state == StepState.WAITING), None)
+    if waiting is not None:
+        return Mark.RUNNING, f"not ended yet: {waiting.reason}"
+    return Mark.PENDING, "open, not approved yet" if missing else "open"

@@ -1,0 +1,145 @@
+"""The wrong person was locked out: stop, restore sign-in, and give a technician a one-time way in for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from connectors.contract import Done, Failed, Item, Outcome, Unreadable, VendorError, Waiting
+from handlers.cancel import close_case
+from handlers.cases import cards
+from handlers.cases.history import record
+from handlers.cases.states import SETTLED, PlanEvent, PlanState, StepEvent, StepState, move_plan, move_step
+from handlers.cases.tables import Case, ItemRow, Lookup, StepRow
+from handlers.cases.wanted import RESTORE, Apply, want
+from handlers.click import Click, Missing
+from handlers.conversation import Reply
+from handlers.house import House
+from handlers.plan.digest import items_of
+from handlers.plan.propose import choices_of, context, readings_of
+from handlers.plan.settle import case_plans, case_steps
+
+STOPPABLE = frozenset({PlanState.RUNNING, PlanState.WAITING, PlanState.NEEDS_PERSON, PlanState.DONE})
+CLOSED = "wrong person"
+
+
+def wrong_person(click: Click) -> Reply:
+    """Stop everything of this case now, and begin to restore."""
+    session, house, case = click.session, click.house, click.case
+    for plan in case_plans(session, case.id):
+        if PlanState(plan.state) in STOPPABLE:
+            plan.state = move_plan(PlanState(plan.state), PlanEvent.CANCELLED)
+            session.add(plan)
+    for row in case_steps(session, case.id):
+        if StepState(row.state) not in SETTLED:
+            row.state = move_step(StepState(row.state), StepEvent.CANCELLED)
+            row.owner = ""
+            session.add(row)
+    close_case(session, house, case, CLOSED, click.person.id, click.identity)
+    want(session, house, case, RESTORE)
+    return Reply()
+
+
+def say_wrong_person(click: Click) -> Reply:
+    """The person who asked sees the mistake: the technicians are told at once; theirs is the press that restores."""
+    cards.show_channel(click.session, click.house, click.case, cards.NEWS, topic="wrong person")
+    click.record("said to be the wrong person")
+    return Reply("The technicians have been told. They restore access.")
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What came of undoing one item."""
+
+    item_id: str
+    words: str
+
+
+async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
+    """Undo, newest first, everything that has a way back; each one's truth is kept."""
+    work = await house.store.read(lambda session: _undoable(session, case.id))
+    readings = {
+        reading.system: reading
+        for reading in await house.store.read(lambda session: readings_of(session, house, case.id))
+    }
+    choices = await house.store.read(lambda session: choices_of(session, case.id))
+    undone: list[Undone] = []
+    for row, items in work:
+        step = house.registry.step(row.step)
+        reading = readings.get(row.system)
+        if reading is None or reading.account is None:
+            continue
+        _, api = await house.connection(case.client, row.system)
+        ctx = context(house, case.client, reading, api, choices, row.id)
+        for item in items:
+            before = Item(key=item.key, title=item.title, before=item.before, destroys=item.destroys)
+            try:
+                outcome = await step.undo(ctx, before)
+            except VendorError as error:
+                undone.append(Undone(item.id, f"not restored: {error}"))
+                continue
+            if outcome is not None:
+                undone.append(Undone(item.id, _words(outcome)))
+
+    def apply(session: Session, case: Case) -> None:
+        for one in undone:
+            item = session.get_one(ItemRow, one.item_id)
+            item.undone = one.words
+            session.add(item)
+        record(
+            session, house.clock.now(), "restored", case_id=case.id,
+            detail={"undone": [[one.item_id, one.words] for one in undone]},
+        )  # fmt: skip
+        cards.show_channel(session, house, case, cards.NEWS, topic="restored")
+
+    return apply
+
+
+def _undoable(session: Session, case_id: str) -> list[tuple[StepRow, list[ItemRow]]]:
+    """Steps that changed something, the last one first."""
+    rows = sorted(case_steps(session, case_id), key=lambda row: row.place, reverse=True)
+    return [
+        (row, [item for item in items_of(session, row.id) if item.intended_at and not item.undone])
+        for row in rows
+        if "." in row.step and not row.step.endswith(".unread")
+    ]
+
+
+def _words(outcome: Outcome) -> str:
+    match outcome:
+        case Done(evidence):
+            return f"restored: {evidence}"
+        case Waiting(_, why):
+            return f"restored, not visible yet: {why}"
+        case Failed(why) | Unreadable(why):
+            return f"not restored: {why}"
+
+
+def way_back_in(click: Click) -> Reply:
+    """A one-time secret for the person locked out by mistake: shown once, to this technician, never stored."""
+    house, case = click.house, click.case
+    if case.draft.get("way back in"):
+        raise Missing("It was shown already. Issue another one in the system itself if it was lost.")
+    case.draft = {**case.draft, "way back in": click.person.id}
+    click.session.add(case)
+    click.record("way back in issued")
+    case_id, client_id = case.id, case.client
+
+    async def show() -> str:
+        readings = await house.store.read(lambda session: readings_of(session, house, case_id))
+        lines: list[str] = []
+        for reading in readings:
+            if reading.account is None:
+                continue
+            connector, api = await house.connection(client_id, reading.system)
+            try:
+                secret = await connector.restore(api, reading.account)
+            except VendorError as error:
+                lines.append(str(error))
+                continue
+            if secret is not None:
+                lines.append(f"{secret.title}: {secret.value} (once, within {secret.minutes} minutes)")
+        return "\n".join(lines) or "No connected system has a one-time way in. Reset the password by hand."
+
+    return Reply(secret=show)

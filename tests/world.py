@@ -1,0 +1,375 @@
+"""A whole house in memory: a clock tests move, a queue without an engine, and a chat that keeps what it shows."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlmodel import Session, SQLModel, col, select
+
+from connectors.contract import AnyConnector, Surroundings
+from connectors.registry import Registry
+from handlers import deliver, lookups
+from handlers.cases.store import Store, after_commit, use_wal
+from handlers.cases.tables import Case, HistoryRow, Plan, StepRow
+from handlers.conversation import (
+    Actor,
+    Card,
+    Inbound,
+    Kind,
+    Message,
+    Place,
+    Reply,
+)
+from handlers.hear import hear
+from handlers.house import House, Timings
+from handlers.people import Roster
+from handlers.plan import sweep
+from handlers.plan.queue import Attempt, Tasks
+from handlers.plan.run import attempt
+from handlers.remind import due_now
+
+START = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """Time that passes only when told; sleeping tells it."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def now(self) -> datetime:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+
+class FreeLimiter:
+    """Lets everybody through."""
+
+    async def turn(self, vendor: str, client: str) -> None:
+        pass
+
+    async def pause(self, vendor: str, client: str, seconds: float) -> None:
+        pass
+
+
+class MemoryQueue:
+    """The queue's four verbs without an engine: what waits, waits for the test's clock."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.waiting: list[tuple[datetime, str, int]] = []
+        self._tasks = Tasks(asyncio.sleep)
+        self._attempt: Attempt | None = None
+
+    def enqueue(self, session: Session, step_id: str, attempt: int, delay: float) -> None:
+        begin = self._attempt
+        assert begin is not None
+        if delay:
+            due = self._clock.now() + timedelta(seconds=delay)
+            after_commit(session, lambda: self.waiting.append((due, step_id, attempt)))
+        else:
+            after_commit(session, lambda: self._tasks.begin(begin(step_id, attempt)))
+
+    def cancel(self, session: Session, step_id: str, attempt: int) -> None:
+        pass
+
+    async def recover(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+
+    def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        pass
+
+    def due(self) -> bool:
+        """Begin what is due; whether there was anything."""
+        now = self._clock.now()
+        ready = [one for one in self.waiting if one[0] <= now]
+        self.waiting = [one for one in self.waiting if one[0] > now]
+        assert self._attempt is not None
+        for _, step_id, number in ready:
+            self._tasks.begin(self._attempt(step_id, number))
+        return bool(ready)
+
+    async def settled(self) -> None:
+        await self._tasks.settled()
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+
+@dataclass
+class Shown:
+    """One message in the memory chat, with every version of its card."""
+
+    place: Place
+    id: str
+    versions: list[Card]
+
+    @property
+    def card(self) -> Card:
+        return self.versions[-1]
+
+
+class MemoryChat:
+    """A platform that is neither Slack nor Teams: it keeps cards as they are."""
+
+    platform = "slack"
+
+    def __init__(self) -> None:
+        self.shown: list[Shown] = []
+        self._ids = itertools.count(1)
+
+    async def private(self, actor: Actor) -> Place:
+        return Place(self.platform, actor.workspace, f"D-{actor.user}", private=True)
+
+    async def post(self, place: Place, card: Card) -> Message:
+        shown = Shown(place, str(next(self._ids)), [card])
+        self.shown.append(shown)
+        return Message(place, shown.id)
+
+    async def update(self, message: Message, card: Card) -> None:
+        shown = next(one for one in self.shown if one.id == message.id)
+        if words(shown.card) != words(card) or shown.card != card:
+            shown.versions.append(card)
+
+
+def words(card: Card) -> str:
+    """Everything a card says, as plain text."""
+    lines = [card.title]
+    if card.progress:
+        lines.append(f"Step {card.progress[0]} of {card.progress[1]}")
+    for section in card.sections:
+        lines.append(section.heading)
+        lines += [str(line) for line in section.body]
+        lines += [f"{fact.label}: {fact.value}" for fact in section.facts]
+        for check in section.checklist:
+            lines.append(f"[{check.mark}] {check.value}" + (f" – {check.detail}" if check.detail else ""))
+        lines += [f"<{one.label}>" for one in section.fields]
+        lines += [f"({button.label})" for button in section.buttons]
+    return "\n".join(line for line in lines if line)
+
+
+def roster(**changes: object) -> Roster:
+    """The people of the tests: Maria manages Contoso; Sam and Priya are technicians; Ada is the admin."""
+    people: list[dict[str, object]] = [
+        {"id": "maria", "name": "Maria Lopez", "identities": ["slack/T-CONTOSO/maria"], "manages": ["contoso"],
+         "mail": "maria.lopez@toy.example"},
+        {"id": "noor", "name": "Noor Haddad", "identities": ["slack/T-CONTOSO/noor"], "manages": ["contoso"]},
+        {"id": "sam", "name": "Sam Lee", "identities": ["slack/T-MSP/sam"], "technician": True},
+        {"id": "priya", "name": "Priya Rao", "identities": ["slack/T-MSP/priya"], "technician": True},
+        {"id": "ada", "name": "Ada Byrne", "identities": ["slack/T-MSP/ada"], "admin": True, "manages": ["own"]},
+        {"id": "finn", "name": "Finn Fabric", "identities": ["slack/T-FABRIKAM/finn"], "manages": ["fabrikam"]},
+    ]  # fmt: skip
+    contoso: dict[str, object] = {"id": "contoso", "name": "Contoso Ltd", "systems": {"toy": {}}}
+    contoso.update(changes)
+    own: dict[str, object] = {"id": "own", "name": "Northwind IT", "own": True, "systems": {"toy": {}}}
+    fabrikam: dict[str, object] = {"id": "fabrikam", "name": "Fabrikam Inc", "systems": {"toy": {}}}
+    channel = {"platform": "slack", "workspace": "T-MSP"}
+    return Roster.model_validate(
+        {
+            "msp": {
+                "name": "Northwind IT",
+                "phone": "+44 20 7946 0000",
+                "technicians": {**channel, "channel": "C-TECH"},
+                "admins": {**channel, "channel": "C-ADMIN"},
+            },
+            "people": people,
+            "clients": [contoso, own, fabrikam],
+        }
+    )
+
+
+@dataclass
+class World:
+    """The house and everybody in it; tests speak through it."""
+
+    house: House
+    clock: FakeClock
+    queue: MemoryQueue
+    chat: MemoryChat
+    pages: list[str] = field(default_factory=list[str])
+    _keys: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    @classmethod
+    async def build(cls, folder: Path, connectors: tuple[AnyConnector, ...], people: Roster) -> World:
+        url = f"sqlite:///{folder / 'offboard.db'}"
+        store = Store(url)
+        use_wal(store.engine)
+        SQLModel.metadata.create_all(store.engine)
+        clock, chat = FakeClock(), MemoryChat()
+        queue = MemoryQueue(clock)
+        pages: list[str] = []
+
+        async def page(sentence: str) -> None:
+            pages.append(sentence)
+
+        def surroundings(client: str) -> Surroundings:
+            return Surroundings(
+                client=client,
+                clock=clock,
+                limiter=FreeLimiter(),
+                secret=lambda reference: f"secret of {reference}",
+                password=lambda: secrets.token_urlsafe(32),
+            )
+
+        house = House(
+            roster=people,
+            registry=Registry(connectors),
+            store=store,
+            queue=queue,
+            clock=clock,
+            surroundings=surroundings,
+            chats={"slack": chat},
+            page=page,
+            new_id=_id,
+            new_token=lambda: secrets.token_urlsafe(16),
+            timings=Timings(coalesce=timedelta(0), inline=timedelta(0)),
+        )
+        await queue.recover(lambda step_id, number: attempt(house, step_id, number))
+        return cls(house, clock, queue, chat, pages)
+
+    async def close(self) -> None:
+        await self.queue.close()
+        await self.house.close()
+        self.house.store.close()
+
+    # --- people ---------------------------------------------------------------------------------
+
+    def actor(self, person: str) -> Actor:
+        found = self.house.roster.person(person)
+        return found.actors[0] if found else Actor("slack", "T-NOWHERE", person)
+
+    async def types(self, person: str, line: str, *, channel: str = "", dedupe: str = "") -> Reply:
+        """Type a slash command in the private chat, or in a channel."""
+        actor = self.actor(person)
+        command, _, rest = line.removeprefix("/").partition(" ")
+        place = Place("slack", actor.workspace, channel or f"D-{actor.user}", private=not channel)
+        key = dedupe or f"key-{next(self._keys)}"
+        reply = await hear(self.house, Inbound(Kind.COMMAND, actor, place, key, command, rest))
+        await self.settle()
+        return reply
+
+    async def clicks(
+        self,
+        person: str,
+        label: str,
+        *,
+        on: Shown | None = None,
+        values: Mapping[str, str] | None = None,
+        within: str = "",
+        settle: bool = True,
+    ) -> Reply:
+        """Press the button of that label, on the newest message that has it where this person can see it."""
+        shown = on or self._with_button(person, label)
+        sections = [section for section in shown.card.sections if not within or within == section.heading]
+        button = next(button for section in sections for button in section.buttons if label in button.label)
+        return await self.presses(person, button.token, shown.place, values, settle=settle)
+
+    async def presses(
+        self, person: str, token: str, place: Place, values: Mapping[str, str] | None = None, *, settle: bool = True
+    ) -> Reply:
+        """Press a button by its token: what a replay does."""
+        key = f"key-{next(self._keys)}"
+        click = Inbound(Kind.CLICK, self.actor(person), place, key, token=token, values=dict(values or {}))
+        reply = await hear(self.house, click)
+        if settle:
+            await self.settle()
+        return reply
+
+    def seen_by(self, person: str) -> list[Shown]:
+        """What this person sees: their private chat, and the MSP's channels if they are in them."""
+        found = self.house.roster.person(person)
+        channels = {f"D-{self.actor(person).user}"}
+        if found and (found.technician or found.admin):
+            channels.add("C-TECH")
+        if found and found.admin:
+            channels.add("C-ADMIN")
+        return [shown for shown in self.chat.shown if shown.place.channel in channels]
+
+    def _with_button(self, person: str, label: str) -> Shown:
+        for shown in reversed(self.seen_by(person)):
+            if any(label in button.label for button in shown.card.buttons):
+                return shown
+        everything = "\n---\n".join(words(shown.card) for shown in self.seen_by(person))
+        raise AssertionError(f"{person} sees no button '{label}' in:\n{everything}")
+
+    def reads(self, person: str) -> str:
+        """Everything on this person's screen, as it is now."""
+        return "\n---\n".join(words(shown.card) for shown in self.seen_by(person))
+
+    def card(self, person: str, title: str = "") -> Shown:
+        """The newest message of that title this person sees."""
+        return next(shown for shown in reversed(self.seen_by(person)) if title in shown.card.title)
+
+    # --- time -----------------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Let everything that is due happen, until nothing is."""
+        for _ in range(50):
+            await due_now(self.house)
+            await lookups.begin_waiting(self.house)
+            await self.house.settle()
+            begun = self.queue.due()
+            await self.queue.settled()
+            await deliver.send_waiting(self.house)
+            still = await deliver.send_waiting(self.house)
+            if not begun and still is None and not await self._looking():
+                return
+        raise AssertionError("the world does not come to rest")
+
+    async def _looking(self) -> bool:
+        return bool(self.house._tasks)
+
+    async def passes(self, **how_long: float) -> None:
+        """Let time pass in small steps, everything due happening on the way."""
+        end = self.clock.time + timedelta(**how_long)
+        while self.clock.time < end:
+            self.clock.time = min(end, self.clock.time + max((end - self.clock.time) / 40, timedelta(seconds=1)))
+            await self.settle()
+
+    async def restart(self) -> None:
+        """What a new process does about everything an old one left."""
+        await self.queue.close()
+        self.queue.waiting.clear()
+        await self.queue.recover(lambda step_id, number: attempt(self.house, step_id, number))
+        await lookups.after_start(self.house)
+        await sweep.after_start(self.house)
+        await self.settle()
+
+    # --- rows -----------------------------------------------------------------------------------
+
+    async def steps(self) -> dict[str, StepRow]:
+        """Step id → row, over all cases."""
+        rows = await self.house.store.read(lambda session: list(session.exec(select(StepRow))))
+        return {row.step: row for row in rows}
+
+    async def plans(self) -> list[Plan]:
+        return await self.house.store.read(
+            lambda session: list(session.exec(select(Plan).order_by(col(Plan.id))))
+        )
+
+    async def cases(self) -> list[Case]:
+        return await self.house.store.read(
+            lambda session: list(session.exec(select(Case).order_by(col(Case.number))))
+        )
+
+    async def history(self) -> list[HistoryRow]:
+        return await self.house.store.read(
+            lambda session: list(session.exec(select(HistoryRow).order_by(col(HistoryRow.seq))))
+        )
+
+
+_counter = itertools.count()
+
+
+def _id() -> str:
+    """Ids in the order they were made."""
+    return f"{next(_counter):08d}-{secrets.token_hex(4)}"
