@@ -1,46 +1,57 @@
-"""The list of all connectors, by id; one is loaded at first need, so that nothing drags every vendor's SDK in."""
+"""The list of all connectors; each is imported at its first need, so knowing their names costs nothing."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import cast
 
-from connectors.contract import AnyConnector, AnyStep
+from connectors.contract import AnyConnector, AnyStep, Connector
 
-MODULES: dict[str, str] = {
+MODULES: Mapping[str, str] = {
     "microsoft365": "connectors.microsoft365",
 }
-"""System id → the folder whose `CONNECTOR` it is."""
+"""Connector id → the module whose CONNECTOR it is."""
 
 
 class Registry:
-    """Finds connectors and steps by id. `extra` adds connectors that live elsewhere (tests' toys)."""
+    """All connectors of this process by id, and all their steps. `extra` adds ready-made ones."""
 
-    def __init__(self, extra: Iterable[AnyConnector] = ()) -> None:
-        self._loaded: dict[str, AnyConnector] = {connector.id: connector for connector in extra}
+    def __init__(self, extra: Iterable[AnyConnector] = (), modules: Mapping[str, str] = MODULES) -> None:
+        self._modules = dict(modules)
+        self._loaded: dict[str, AnyConnector] = {}
+        for connector in extra:
+            if connector.id in self._modules or connector.id in self._loaded:
+                raise ValueError(f"there are two connectors with the id {connector.id!r}")
+            self._loaded[connector.id] = connector
 
-    def ids(self) -> list[str]:
-        """Every system there is, loaded or not."""
-        return [*self._loaded, *(name for name in MODULES if name not in self._loaded)]
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every known connector's id, sorted; imports nothing."""
+        return tuple(sorted({*self._modules, *self._loaded}))
 
-    def get(self, system: str) -> AnyConnector:
-        """That system's connector. Raises LookupError naming the known ones."""
-        if system not in self._loaded:
-            if system not in MODULES:
-                raise LookupError(f"there is no system '{system}'; known are: {', '.join(sorted(self.ids()))}")
-            self._loaded[system] = importlib.import_module(MODULES[system]).CONNECTOR
-        return self._loaded[system]
-
-    def find_step(self, step_id: str) -> AnyStep | None:
-        """The step of that id, or None: plans outlive code."""
-        system = step_id.partition(".")[0]
-        if system not in self.ids():
-            return None
-        return next((step for step in self.get(system).steps if step.id == step_id), None)
+    def get(self, connector_id: str) -> AnyConnector:
+        """The connector, imported now if need be. Raises LookupError for an unknown id."""
+        if connector_id not in self._loaded:
+            self._loaded[connector_id] = self._load(connector_id)
+        return self._loaded[connector_id]
 
     def step(self, step_id: str) -> AnyStep:
-        """The step of that id. Raises LookupError."""
-        step = self.find_step(step_id)
-        if step is None:
-            raise LookupError(f"there is no step '{step_id}' in this version; a newer or older one planned it")
-        return step
+        """The step with that id, 'microsoft365.block_sign_in'. Raises LookupError when there is none."""
+        for step in self.get(step_id.partition(".")[0]).steps:
+            if step.id == step_id:
+                return step
+        raise LookupError(f"no step is called {step_id!r}")
+
+    def steps(self, ids: Iterable[str]) -> tuple[AnyStep, ...]:
+        """Every step of the connectors with these ids, in their own order."""
+        return tuple(step for connector_id in ids for step in self.get(connector_id).steps)
+
+    def _load(self, connector_id: str) -> AnyConnector:
+        module = self._modules.get(connector_id)
+        if module is None:
+            raise LookupError(f"no connector is called {connector_id!r}; known are {', '.join(self.ids)}")
+        connector = getattr(importlib.import_module(module), "CONNECTOR", None)
+        if not isinstance(connector, Connector) or connector.id != connector_id:
+            raise LookupError(f"{module} has no CONNECTOR with the id {connector_id!r}")
+        return cast("AnyConnector", connector)

@@ -18,6 +18,9 @@ from handlers.house import House
 
 log = logging.getLogger("offboard.deliver")
 
+Show = Callable[[Card], Awaitable[None]]
+"""Shows a card where the click was. Raises ChatError."""
+
 BACKOFF = 3.0
 """Seconds before a message that could not be sent is tried again, when the platform names no time."""
 GIVE_UP = 50
@@ -33,7 +36,7 @@ class Drawn:
     version: int
 
 
-async def answer(house: House, card_id: str, show: Callable[[Card], Awaitable[None]]) -> None:
+async def answer(house: House, card_id: str, show: Show) -> None:
     """Redraw a card for the edge that just heard a click on it, from the committed state."""
     drawn = await house.store.write(lambda session: _draw(session, house, card_id))
     if drawn is None:
@@ -112,6 +115,8 @@ def _shown(session: Session, house: House, drawn: Drawn, message: Message | None
     row = session.get_one(CardRow, drawn.row.id)
     row.shown = max(row.shown, drawn.version)
     row.failures, row.posting = 0, False
+    if cards.replaced(row) and row.shown >= row.due:
+        row.dead = "replaced by a newer card"
     row.retry_at = house.clock.now() + house.timings.coalesce
     if message is not None:
         row.message, row.place = message.id, cards.place_json(message.place)

@@ -29,6 +29,9 @@ def draw(session: Session, house: House, card: CardRow) -> Card | None:
     person = house.roster.person(card.viewer)
     if person is not None and not may(session, house.roster, person, case, Right.SEE):
         return None
+    if cards.replaced(card):
+        note = Section(body=(text("There is a newer message about this case below."),))
+        return Card(f"Case {case.number}", messages.notification(house, case), None, (note,))
     return DRAWINGS[card.kind](Pen(session, house, card, case))
 
 
@@ -131,7 +134,9 @@ def _list(session: Session, house: House, card: CardRow) -> Card | None:
     person = house.roster.person(card.viewer)
     if person is None:
         return None
-    cases = [case for case in visible(session, house, person) if fits(case, card.topic)]
+    if cards.replaced(card):
+        return Card("Your cases", "Your cases", None, (Section(body=(text("There is a newer list below."),)),))
+    cases = [case for case in visible(session, house, person) if fits(case, card.topic.removeprefix("find:"))]
     rows = tuple(
         Section(
             body=(text(messages.case_line(session, house, case)),),

@@ -175,9 +175,8 @@ def _about(pen: Pen) -> tuple[Fact, ...]:
         verified += f"; entered by {house.roster.name_of(case.started_by)}"
     facts = [_leaver(pen), Fact("Requested by", text(f"{asked}, {verified}"))]
     answers = answers_of(pen.session, case.id)
-    for question in questions_of(pen.session, house, case):
-        if question.id in answers:
-            facts.append(Fact(question.text, text(answers[question.id].label)))
+    asked_so_far = [one for one in questions_of(pen.session, house, case) if one.id in answers]
+    facts += [Fact(question.text, text(answers[question.id].label)) for question in asked_so_far]
     return tuple(facts)
 
 
@@ -205,8 +204,8 @@ def _cautions(plans: list[Plan]) -> list[Section]:
     lines: list[Text] = []
     for plan in plans:
         told = plan.cautions.get("told")
-        cautions = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
-        lines += [text(strong("Mind: "), str(one["text"])) for one in cautions]
+        cautions = (one for one in (told if isinstance(told, list) else []) if isinstance(one, dict))
+        lines.extend(text(strong("Mind: "), str(one["text"])) for one in cautions)
     return [Section(heading="Before you decide", body=tuple(lines))] if lines else []
 
 

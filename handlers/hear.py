@@ -67,7 +67,7 @@ def _click(session: Session, house: House, inbound: Inbound, person: Person) -> 
         return Reply(messages.not_yours(action.right))
     if button.used_at is not None:
         return _stale(session, house, case, card, "")
-    if card.dead or action.stamp(session, case, button.args) != button.stamp:
+    if card.dead or cards.replaced(card) or action.stamp(session, case, button.args) != button.stamp:
         return _stale(session, house, case, card, messages.meanwhile(session, house, case))
     click = Click(session, house, case, card, person, str(inbound.actor), button.args, inbound.values)
     try:

@@ -110,7 +110,9 @@ def accept_all(click: Click) -> Reply:
             continue
         choice = next((one for one in question.choices if one.id == question.recommended), None)
         if choice is None or choice.destroys:
-            break
+            why = "nothing is recommended here" if choice is None else "what destroys data is always yours to pick"
+            _moved(click)
+            return Reply(f"Stopped at '{question.text}': {why}.")
         _keep(click, question, choice.id, choice.label)
     _moved(click)
     return Reply()

@@ -12,6 +12,7 @@ from sqlmodel import Session, col, delete
 
 from handlers import lookups
 from handlers.cases import due
+from handlers.cases.bindings import seed
 from handlers.cases.tables import ButtonRow, Heard
 from handlers.deliver import send_waiting
 from handlers.house import House
@@ -38,6 +39,7 @@ class Loops:
     async def start(self) -> None:
         """Recover what an earlier process left, then run."""
         house = self._house
+        await house.store.write(lambda session: seed(session, house))
         await house.queue.recover(lambda step_id, number: attempt(house, step_id, number))
         await lookups.after_start(house)
         await sweep.after_start(house)

@@ -27,7 +27,7 @@ def command(session: Session, house: House, person: Person, inbound: Inbound) ->
     if len(cases) == 1:
         show(session, house, cases[0], person, identity)
     else:
-        topic = words[:80]
+        topic = f"find:{words[:80]}"
         # The list belongs to no case; 'person:' keeps one list per person alive.
         cards.show_person(session, house, f"person:{person.id}", cards.LIST, person.id, identity, topic)
     return Reply("" if inbound.where.private else messages.LOOK_IN_PRIVATE)

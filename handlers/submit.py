@@ -170,7 +170,9 @@ def start_immediately(session: Session, house: House, case: Case, plan: Plan) ->
 
 def await_approval(session: Session, house: House, case: Case, plan: Plan) -> None:
     """Show it to the technicians; a lock-out nobody picks up is brought up again, then paged."""
-    cards.show_channel(session, house, case, cards.TECHNICIANS)
+    others = [other for other in case_plans(session, case.id) if other.id != plan.id]
+    if not any(other.state == PlanState.AWAITING_APPROVAL for other in others):
+        cards.show_channel(session, house, case, cards.TECHNICIANS)
     if plan.kind == LOCK_OUT:
         for wait in house.timings.reminders:
             due.set_due(session, house, case, due.REMIND, wait, plan.id)

@@ -34,8 +34,8 @@ from connectors.contract import (
     Topic,
     VendorError,
     Waiting,
-    WayIn,
     Wave,
+    WayIn,
 )
 
 

@@ -196,7 +196,7 @@ class World:
     queue: MemoryQueue
     chat: MemoryChat
     pages: list[str] = field(default_factory=list[str])
-    _keys: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _keys: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
     async def build(cls, folder: Path, connectors: tuple[AnyConnector, ...], people: Roster) -> World:
@@ -352,14 +352,10 @@ class World:
         return {row.step: row for row in rows}
 
     async def plans(self) -> list[Plan]:
-        return await self.house.store.read(
-            lambda session: list(session.exec(select(Plan).order_by(col(Plan.id))))
-        )
+        return await self.house.store.read(lambda session: list(session.exec(select(Plan).order_by(col(Plan.id)))))
 
     async def cases(self) -> list[Case]:
-        return await self.house.store.read(
-            lambda session: list(session.exec(select(Case).order_by(col(Case.number))))
-        )
+        return await self.house.store.read(lambda session: list(session.exec(select(Case).order_by(col(Case.number)))))
 
     async def history(self) -> list[HistoryRow]:
         return await self.house.store.read(

@@ -89,10 +89,11 @@ class FakeSlack:
         self.changed = asyncio.Condition()
         """Notified at each change of what people see."""
         self._secret = signing_secret
-        self._now = now
+        self.now = now
+        """Seconds since 1970; tests move it."""
         self._messages: dict[tuple[str, str], Shown] = {}
         self._ephemeral: dict[str, list[Shown]] = {}
-        self._typed: dict[tuple[str, str, str], str] = {}
+        self._typed: dict[tuple[str, str, str, str], str] = {}
         self._addresses: dict[str, _Address] = {}
         self._faults: dict[str, list[tuple[int, Json, dict[str, str]]]] = {}
         self._delays: dict[str, float] = {}
@@ -221,7 +222,7 @@ class FakeSlack:
         home, host = self._home(user), self.workspaces[message.workspace]
         block, button = _find_button(message, label)
         for name, value in values.items():
-            self._fill(message, name, value)
+            self._fill(user, message, name, value)
         action: Json = {key: button[key] for key in ("action_id", "text", "value", "type", "style") if key in button}
         action |= {"block_id": block["block_id"], "action_ts": self._ts()}
         shown: Json = {
@@ -251,7 +252,7 @@ class FakeSlack:
             "is_enterprise_install": False,
             "channel": {"id": message.channel, "name": name},
             "message": shown,
-            "state": {"values": self._state(message)},
+            "state": {"values": self._state(user, message)},
             "response_url": self._address(user, message),
             "actions": [action],
         }
@@ -272,7 +273,7 @@ class FakeSlack:
         content_type: str = "application/x-www-form-urlencoded",
     ) -> Answer:
         """Sign and post a body; `age` seconds old, or with another secret, to be refused."""
-        stamp = str(int(self._now() - age))
+        stamp = str(int(self.now() - age))
         key = (self._secret if secret is None else secret).encode()
         signature = hmac.new(key, b"v0:" + stamp.encode() + b":" + body, hashlib.sha256).hexdigest()
         headers = {
@@ -380,7 +381,7 @@ class FakeSlack:
             status, body, headers = self._faults["response_url"].pop(0)
             return web.json_response(body, status=status, headers=headers)
         address = self._addresses.get(request.match_info["key"])
-        if address is None or address.uses >= USES or self._now() - address.made > LIFETIME:
+        if address is None or address.uses >= USES or self.now() - address.made > LIFETIME:
             error = "used_url" if address and address.uses >= USES else "expired_url"
             return web.json_response({"ok": False, "error": error}, status=404)
         address.uses += 1
@@ -426,18 +427,18 @@ class FakeSlack:
 
     def _address(self, user: str, message: Shown | None) -> str:
         key = hashlib.sha256(f"{self._secret}{next(self._count)}".encode()).hexdigest()[:24]
-        self._addresses[key] = _Address(user, message, self._now())
+        self._addresses[key] = _Address(user, message, self.now())
         return f"{self.url}/response/{key}"
 
-    def _fill(self, message: Shown, name: str, value: str) -> None:
+    def _fill(self, user: str, message: Shown, name: str, value: str) -> None:
         for block in message.blocks:
             element = block.get("element")
             if isinstance(element, dict) and element.get("action_id") == name:
-                self._typed[message.ts, str(block["block_id"]), name] = value
+                self._typed[user, message.ts, str(block["block_id"]), name] = value
                 return
         raise LookupError(f"no field '{name}' on this message:\n{read(message)}")
 
-    def _state(self, message: Shown) -> Json:
+    def _state(self, user: str, message: Shown) -> Json:
         """What stands in the fields. Slack keeps it over edits as long as the ids stay."""
         out: Json = {}
         for block in message.blocks:
@@ -445,15 +446,15 @@ class FakeSlack:
             if not isinstance(element, dict):
                 continue
             name = str(element["action_id"])
-            typed = self._typed.get((message.ts, str(block["block_id"]), name))
+            typed = self._typed.get((user, message.ts, str(block["block_id"]), name))
             out[str(block["block_id"])] = {name: _field_state(element, typed)}
         return out
 
     def _trigger(self) -> str:
-        return f"{next(self._count)}.{int(self._now())}.{hashlib.sha256(self.url.encode()).hexdigest()[:16]}"
+        return f"{next(self._count)}.{int(self.now())}.{hashlib.sha256(self.url.encode()).hexdigest()[:16]}"
 
     def _ts(self) -> str:
-        return f"{int(self._now())}.{next(self._count):06d}"
+        return f"{int(self.now())}.{next(self._count):06d}"
 
 
 # --- reading a message ------------------------------------------------------------------------------
@@ -514,7 +515,7 @@ def _field_state(element: Json, typed: str | None) -> Json:
         return {"type": "static_select", "selected_option": element.get("initial_option")}
     groups = _objects(element.get("option_groups")) or [element]
     for option in (option for group in groups for option in _objects(group.get("options"))):
-        if typed in {option["value"], _label(option)}:
+        if typed in (option["value"], _label(option)):
             return {"type": "static_select", "selected_option": option}
     raise LookupError(f"no option '{typed}' in field '{element['action_id']}'")
 

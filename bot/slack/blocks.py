@@ -144,12 +144,7 @@ def _fold(parts: Sequence[_Part]) -> list[_Part]:
     for unnamed in parts:
         part = replace(unnamed, buttons=tuple(_named(unnamed.heading, button) for button in unnamed.buttons))
         last = folded[-1] if folded else None
-        if (
-            last is None
-            or last.fields
-            or part.fields
-            or len(last.buttons + part.buttons) > MOST_BUTTONS_IN_A_ROW
-        ):
+        if last is None or last.fields or part.fields or len(last.buttons + part.buttons) > MOST_BUTTONS_IN_A_ROW:
             folded.append(part)
             continue
         heading = ((Span(part.heading, Style.STRONG),),) if part.heading else ()
@@ -230,8 +225,8 @@ def _field(card: Card, field: Field) -> Block:
         element = {"type": "static_select", "action_id": field.id, **_options(field)}
     else:
         element["multiline"] = field.long
-        if field.value:
-            element["initial_value"] = _cut(field.value, LONGEST["value"])
+        if _inert(field.value):
+            element["initial_value"] = _cut(_inert(field.value), LONGEST["value"])
     if field.placeholder:
         element["placeholder"] = _plain(field.placeholder, "placeholder")
     # Slack keeps what was typed as long as block and action keep their ids: redrawing the same

@@ -80,9 +80,7 @@ class SlackChat:
     async def post(self, place: Place, card: Card) -> Message:
         """A new message. Raises ChatError; after a fault on the way it may stand there nevertheless."""
         body = {"channel": place.channel, "unfurl_links": False, "unfurl_media": False}
-        data = await self._call(
-            place.workspace, "chat.postMessage", {**body, **_drawn("chat.postMessage", card)}
-        )
+        data = await self._call(place.workspace, "chat.postMessage", {**body, **_drawn("chat.postMessage", card)})
         return Message(place, _word(data, "ts", "chat.postMessage"))
 
     async def update(self, message: Message, card: Card) -> None:
@@ -132,9 +130,7 @@ class SlackChat:
     def _client(self, call: str, workspace: str) -> WebApi:
         resolve = self._tokens.get(workspace)
         if resolve is None:
-            raise ChatError(
-                self.platform, call, f"workspace {workspace} has no bot token: install the app there", None
-            )
+            raise ChatError(self.platform, call, f"workspace {workspace} has no bot token: install the app there", None)
         try:
             token = resolve()
         except (LookupError, OSError, ValueError) as error:

@@ -81,9 +81,7 @@ def slack_routes(
 class SlackEdge:
     """One Bolt app for every workspace, and the tasks that answer after the acknowledgement."""
 
-    def __init__(
-        self, house: House, chat: SlackChat, *, signing_secret: str, commands: Sequence[str]
-    ) -> None:
+    def __init__(self, house: House, chat: SlackChat, *, signing_secret: str, commands: Sequence[str]) -> None:
         if not signing_secret.strip():
             # Bolt would start, and fail at the first request.
             raise ValueError("Slack's signing secret is empty: set SLACK_SIGNING_SECRET (Basic Information)")
@@ -96,10 +94,10 @@ class SlackEdge:
     async def receive(self, request: web.Request) -> web.Response:
         """One POST from Slack. 401 unverified, 400 unreadable, else what the listeners answered."""
         raw = await request.read()
-        # Bolt reads the body before it verifies it; nothing unverified is parsed here.
-        if not self._genuine(raw, request.headers):
-            return web.json_response({"error": "invalid request"}, status=401)
         try:
+            # Bolt reads the body before it verifies it; nothing unverified is parsed here.
+            if not self._genuine(raw, request.headers):
+                return web.json_response({"error": "invalid request"}, status=401)
             headers: dict[str, str | Sequence[str]] = dict(request.headers.items())
             heard = AsyncBoltRequest(body=raw.decode(), query=request.query_string, headers=headers)
         except (ValueError, TypeError, AttributeError, RecursionError):
@@ -118,11 +116,12 @@ class SlackEdge:
     # --- Bolt -----------------------------------------------------------------------------------
 
     def _listen(self, signing_secret: str, commands: Sequence[str]) -> AsyncApp:
-        # Bolt's own log lines quote bodies; we say what failed ourselves.
+        # Bolt's own log lines quote bodies; we say what failed ourselves. Bolt also gives this level
+        # to the logger it is named after, so its name is not 'offboard'.
         silent = logging.getLogger("offboard.slack.bolt")
         silent.setLevel(logging.CRITICAL + 1)
         bolt = AsyncApp(
-            name="offboard",
+            name=silent.name,
             logger=silent,
             # A client without a token: otherwise a SLACK_BOT_TOKEN in the environment would
             # answer for every workspace, and `authorize` would never be asked.

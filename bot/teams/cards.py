@@ -25,7 +25,7 @@ MOST_BYTES = 25_000
 MOST_BUTTONS_IN_A_ROW = 6
 """Teams shows six actions side by side (learn.microsoft.com, "Cards reference", 2026)."""
 LONGEST_LINE = 2_000
-LONGEST_LABEL = 300
+LONGEST_LABEL = 150
 LONGEST_BUTTON = 75
 MARKS = {
     Mark.PENDING: "⬜",
@@ -59,19 +59,24 @@ def adaptive_card(card: Card) -> AdaptiveCard:
     """
     _check_ids(card)
     parts = [_part(section) for section in card.sections]
-    drawn = _assemble(card, parts)
-    while _bytes(drawn) > MOST_BYTES:
-        longest = max(parts, key=lambda part: _bytes(_text(part)), default=None)
-        if longest is None or not longest.lines:
-            raise ValueError(
-                f"card '{card.title}' is over {MOST_BYTES} bytes by its fields and buttons: split it"
-            )
-        # A tenth at a time: exact enough, and quick for a list of thousands.
-        gone = max(1, len(longest.lines) // 10)
-        at = parts.index(longest)
-        parts[at] = replace(longest, lines=longest.lines[:-gone], left_out=longest.left_out + gone)
-        drawn = _assemble(card, parts)
-    return drawn
+    fixed = _bytes(_assemble(card, [replace(part, lines=()) for part in parts]))
+    if fixed > MOST_BYTES:
+        raise ValueError(f"card '{card.title}' is {fixed} bytes by its fields and buttons: split it")
+    return _assemble(card, _shorten(parts, MOST_BYTES - fixed))
+
+
+def _shorten(parts: Sequence[_Part], room: int) -> list[_Part]:
+    """Leave lines out, always from the longest part, until they fit the room; each part says how many."""
+    sizes = [[_bytes(_drawn_line(line)) + len(", ") for line in part.lines] for part in parts]
+    sums = [sum(some) for some in sizes]
+    note = _bytes(_drawn_line(_more(1_000))) + len(", ")
+    while sum(sums) + note * len(parts) > room and any(sums):
+        longest = sums.index(max(sums))
+        sums[longest] -= sizes[longest].pop()
+    return [
+        replace(part, lines=part.lines[: len(some)], left_out=len(part.lines) - len(some))
+        for part, some in zip(parts, sizes, strict=True)
+    ]
 
 
 def _check_ids(card: Card) -> None:
@@ -128,9 +133,7 @@ def _assemble(card: Card, parts: Sequence[_Part]) -> AdaptiveCard:
         items += [_field(field) for field in part.section.fields]
         buttons = part.section.buttons
         for start in range(0, len(buttons), MOST_BUTTONS_IN_A_ROW):
-            row: list[JsonValue] = [
-                _button(button) for button in buttons[start : start + MOST_BUTTONS_IN_A_ROW]
-            ]
+            row: list[JsonValue] = [_button(button) for button in buttons[start : start + MOST_BUTTONS_IN_A_ROW]]
             items.append({"type": "ActionSet", "actions": row})
         if items:
             body.append({"type": "Container", "separator": index > 0, "spacing": "Medium", "items": items})
@@ -148,11 +151,18 @@ def _text(part: _Part) -> list[AdaptiveCard]:
     out = list[AdaptiveCard]()
     if part.section.heading:
         out.append(_heading(part.section.heading, size="Medium"))
-    out += [{**_rich(line), "spacing": "Small"} for line in part.lines]
+    out += [_drawn_line(line) for line in part.lines]
     if part.left_out:
-        more = f"… {part.left_out} more line{'s' if part.left_out > 1 else ''}"
-        out.append({**_rich((Span(more, Style.QUIET),)), "spacing": "Small"})
+        out.append(_drawn_line(_more(part.left_out)))
     return out
+
+
+def _drawn_line(line: Line) -> AdaptiveCard:
+    return {**_rich(line), "spacing": "Small"}
+
+
+def _more(count: int) -> Line:
+    return (Span(f"… {count} more line{'s' if count > 1 else ''}", Style.QUIET),)
 
 
 def _heading(value: str, *, size: str) -> AdaptiveCard:
@@ -194,10 +204,12 @@ def _field(field: Field) -> AdaptiveCard:
             for option in field.options
         ]
         out |= {"type": "Input.ChoiceSet", "style": "compact", "choices": choices}
+        if field.value in {option.id for option in field.options}:
+            out["value"] = field.value
     else:
         out["isMultiline"] = field.long
-    if field.value:
-        out["value"] = field.value
+        if field.value:
+            out["value"] = _inert(field.value)
     return out
 
 
@@ -223,6 +235,5 @@ def _cut(value: str, longest: int) -> str:
     return value if len(value) <= longest else value[: max(longest - 1, 0)] + "…"
 
 
-def _bytes(drawn: AdaptiveCard | Sequence[AdaptiveCard]) -> int:
-    """Bytes on the wire at worst: everything beyond ASCII escaped."""
-    return len(json.dumps(drawn))
+def _bytes(drawn: AdaptiveCard) -> int:
+    return len(json.dumps(drawn, ensure_ascii=False).encode(errors="surrogatepass"))

@@ -22,6 +22,8 @@ NEWS = "news"
 """One short new message, because edits notify nobody."""
 STATUS = "status"
 """How far it is, for somebody who asked."""
+REPLACED = "replaced"
+"""The topic of a message whose buttons are gone because a newer one has them."""
 LIST = "list"
 """Every case the viewer may see."""
 
@@ -64,13 +66,24 @@ def show_channel(session: Session, house: House, case: Case, kind: str, topic: s
     return _add(session, house, card)
 
 
+def alive(session: Session, case_id: str, kind: str) -> list[CardRow]:
+    """The cards of that kind that are still kept up to date."""
+    query = select(CardRow).where(CardRow.case_id == case_id, CardRow.kind == kind, CardRow.dead == "")
+    return [card for card in session.exec(query) if not replaced(card)]
+
+
+def replaced(card: CardRow) -> bool:
+    """Whether a newer message has taken this one's place."""
+    return card.topic == REPLACED
+
+
 def _replace(session: Session, case_id: str, kind: str, viewer: str) -> None:
-    older = select(CardRow).where(
-        CardRow.case_id == case_id, CardRow.kind == kind, CardRow.viewer == viewer, CardRow.dead == ""
-    )
-    for card in session.exec(older):
-        card.dead = "replaced by a newer card"
-        session.add(card)
+    for card in alive(session, case_id, kind):
+        if card.viewer == viewer:
+            card.topic, card.due = REPLACED, card.due + 1
+            if not card.message:
+                card.dead = "replaced before it was shown"
+            session.add(card)
 
 
 def _add(session: Session, house: House, card: CardRow) -> CardRow:

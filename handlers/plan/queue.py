@@ -161,8 +161,8 @@ class DbosQueue:
         async def carry_out(step_id: str, number: int) -> None:
             await attempt(step_id, number)
 
-        DBOS.register_queue(_QUEUE, worker_concurrency=32, polling_interval_sec=0.5)
         DBOS.launch()
+        await DBOS.register_queue_async(_QUEUE, worker_concurrency=32, polling_interval_sec=0.5)
         self._client = DBOSClient(system_database_url=self._url, serializer=DBOSPortableJSONSerializer())
         self.every(3600, self._forget_finished)
 

@@ -1,0 +1,189 @@
+"""Signing in to one client's Microsoft tenant, shared by the Microsoft systems.
+
+azure-identity does the protocol; here its failures become sentences with a fix, and the application
+permissions of our own token can be read, so that what is missing is known before it is needed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
+from urllib.parse import quote
+
+from connectors.contract import SignInFailed, Surroundings, Throttled, Unreachable, VendorError
+from connectors.http import CONNECT_SECONDS, PATIENCE_SECONDS, quiet_loggers, redact
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken
+    from azure.identity.aio import CertificateCredential, ClientSecretCredential
+
+PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
+
+_CODE = re.compile(r"AADSTS(\d+)")
+
+# What Entra's codes mean to the people who can mend it. Microsoft may change numbers (Entra "AADSTS error
+# codes", read 2026-11), so they choose words only; nothing branches on them.
+_CAUSES: dict[str, tuple[str, str]] = {
+    "700016": ("our application is not known in this tenant", "An administrator of the client must consent: {consent}"),
+    "65001": ("nobody has consented to our permissions", "An administrator of the client must consent: {consent}"),
+    "7000215": (
+        "the client secret is wrong",
+        "Put the secret's value (not its id) behind the reference in clients.yml.",
+    ),
+    "7000222": ("the client secret has expired", "Create a new secret for the application and store it."),
+    "700027": (
+        "the certificate is not the application's",
+        "Upload its public part to the application, or store the right one.",
+    ),
+    "90002": ("there is no such tenant", "Check tenant_id in clients.yml."),
+    "53003": (
+        "Conditional Access blocks our application",
+        "Exclude the application from that policy in the client's tenant.",
+    ),
+    "50020": (
+        "the signing-in user is a guest without access",
+        "Use the application's own sign-in, not a partner user's.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Application:
+    """Who we are in one tenant; secrets are references ('env/NAME', 'file/PATH'), exactly one of the two."""
+
+    tenant_id: str
+    client_id: str
+    client_secret: str | None = None
+    certificate: str | None = None
+    authority: str = PUBLIC_AUTHORITY
+
+
+class EntraSignIn:
+    """One client's credential, made at first need and kept; an AsyncTokenCredential for Microsoft's SDKs.
+
+    Raises SignInFailed (with the fix), Throttled or Unreachable from `get_token`.
+    """
+
+    def __init__(self, vendor: str, application: Application, around: Surroundings) -> None:
+        self._vendor, self._application, self._around = vendor, application, around
+        self._credential: ClientSecretCredential | CertificateCredential | None = None
+
+    async def get_token(
+        self,
+        *scopes: str,
+        claims: str | None = None,
+        tenant_id: str | None = None,
+        enable_cae: bool = False,
+        **kwargs: Any,
+    ) -> AccessToken:
+        """An access token: from the cache, or fresh when needed or when `claims` demand it."""
+        from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
+        from azure.core.exceptions import ServiceResponseError as NoResponse
+
+        if self._credential is None:
+            self._credential = self._make()
+        try:
+            return await self._credential.get_token(
+                *scopes, claims=claims, tenant_id=tenant_id, enable_cae=enable_cae, **kwargs
+            )
+        except ClientAuthenticationError as error:
+            # A corrected secret must be read again the next time.
+            await self.forget()
+            raise self._explain(error) from None
+        except (HttpResponseError, ServiceRequestError, NoResponse) as error:
+            raise self._explain(error) from None
+
+    async def permissions(self, scope: str) -> frozenset[str] | None:
+        """Application permissions ('roles') in our own token for that scope; None when it can't be read."""
+        token = (await self.get_token(scope, enable_cae=True)).token
+        try:
+            payload = token.split(".")[1]
+            claims: object = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        except (IndexError, ValueError, binascii.Error):
+            # Microsoft promises nothing about a token's inside; then what is missing shows at the first refusal.
+            return None
+        if not isinstance(claims, dict):
+            return None
+        roles = cast("dict[str, object]", claims).get("roles", [])
+        return frozenset(str(role) for role in cast("list[object]", roles)) if isinstance(roles, list) else None
+
+    async def forget(self) -> None:
+        """Drop credential and cached tokens: the next call signs in afresh."""
+        credential, self._credential = self._credential, None
+        if credential is not None:
+            await credential.close()
+
+    async def close(self) -> None:
+        await self.forget()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.close()
+
+    def _make(self) -> ClientSecretCredential | CertificateCredential:
+        from azure.identity.aio import CertificateCredential, ClientSecretCredential
+
+        quiet_loggers()
+        application = self._application
+        options: dict[str, Any] = {
+            "authority": application.authority,
+            "disable_instance_discovery": application.authority != PUBLIC_AUTHORITY,
+            "connection_timeout": CONNECT_SECONDS,
+            "read_timeout": PATIENCE_SECONDS,
+            # A token may be asked for again safely; being told to wait goes to the engine instead.
+            "retry_total": 2,
+            "retry_status": 0,
+            "retry_backoff_factor": 0.1,
+        }
+        if self._around.ca_file:
+            options["connection_verify"] = str(self._around.ca_file)
+        if application.certificate is not None:
+            pem = self._around.secret(application.certificate).encode()
+            return CertificateCredential(application.tenant_id, application.client_id, certificate_data=pem, **options)
+        if application.client_secret is None:
+            raise SignInFailed(self._vendor, "sign-in", "no secret is configured", "Name one in clients.yml.")
+        secret = self._around.secret(application.client_secret)
+        return ClientSecretCredential(application.tenant_id, application.client_id, secret, **options)
+
+    def _explain(self, error: Exception) -> VendorError:
+        call = f"sign-in to tenant {self._application.tenant_id}"
+        status: int | None = getattr(getattr(error, "response", None), "status_code", None)
+        text = redact(str(error))
+        found = _CODE.search(text)
+        if found:
+            cause, fix = _CAUSES.get(
+                found[1], ("Entra refused", "Look the code up at https://login.microsoftonline.com/error.")
+            )
+            return SignInFailed(
+                self._vendor, call, f"{cause} (AADSTS{found[1]})", fix.format(consent=self._consent_url())
+            )
+        if status == 429:
+            return Throttled(self._vendor, call, 10)
+        if status is None or status >= 500:
+            return Unreachable(self._vendor, call, f"no usable answer ({type(error).__name__})")
+        return SignInFailed(self._vendor, call, text.split("\n", 1)[0], "Check tenant_id, client_id and the secret.")
+
+    def _consent_url(self) -> str:
+        application = self._application
+        return (
+            f"{application.authority}/{quote(application.tenant_id)}/adminconsent"
+            f"?client_id={quote(application.client_id)}"
+        )
+
+
+def missing(needed: Sequence[str], held: frozenset[str] | None) -> tuple[str, ...]:
+    """Which of the needed permissions are not held; nothing is known to be missing when `held` is None."""
+    return () if held is None else tuple(name for name in needed if name not in held)

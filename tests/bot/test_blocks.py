@@ -1,0 +1,202 @@
+"""What a card looks like in Slack, and that no text and no length ever breaks it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from bot.lab.fake_slack import Shown, buttons, read
+from bot.lab.slack_limits import characters, problems
+from bot.slack.blocks import Block, blocks, fallback, line_blocks
+from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Option, Section, strong, text
+from tests.bot.cards import CARDS, HOSTILE, QUESTION, REVIEW
+
+NASTY = st.text(
+    alphabet=st.sampled_from(list("<>!@#&*_~`[]()|:/\\-=\n\r\t '\"aJ1.\u202e\u2066\x00✅é")), max_size=60
+) | st.text(max_size=60)
+LONG = st.sampled_from(["<!here> ", "x", "*a_", "é✅"]).flatmap(lambda piece: st.integers(1, 4_000).map(piece.__mul__))
+WORDS: st.SearchStrategy[str] = NASTY | LONG
+
+
+def shown(drawn: list[Block]) -> Shown:
+    return Shown("T1", "D1", "1.1", "", tuple(drawn))
+
+
+def objects(value: JsonValue) -> Iterator[Block]:
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from objects(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from objects(inner)
+
+
+@pytest.mark.parametrize("name", sorted(CARDS))
+def test_a_card_is_drawn_as_its_golden_file_shows(name: str, golden: Callable[[str, JsonValue], None]) -> None:
+    drawn = blocks(CARDS[name])
+    assert problems(drawn) == []
+    golden(f"slack-{name}", [*drawn])
+
+
+def test_a_card_reads_as_it_was_composed() -> None:
+    assert read(shown(blocks(QUESTION))).splitlines() == [
+        "When does Jane Doe's access end?",
+        "Step 3 of 9",
+        "About Jane Doe, Head of Sales, jane.doe@contoso.com.",
+        "Now is recommended: it is contentious.",
+        "On: []",
+        "Time zone: []",
+        "Anything to know: [She has the van.]",
+        "[Now] [At that time] [When I say go] [Back]",
+    ]
+
+
+def test_markup_in_names_stays_text() -> None:
+    drawn = blocks(HOSTILE)
+    said = read(shown(drawn))
+    assert "<!channel> <@U0MARA> [pay](http://evil.example) & :wave:" in said
+    assert "<http://evil.example|Payroll> moc" in said, "the sign that turns the reading direction is gone"
+    assert all(part.get("type") not in {"mrkdwn", "user", "link", "broadcast", "emoji"} for part in objects([*drawn]))
+    assert all(part["emoji"] is False for part in objects([*drawn]) if part.get("type") == "plain_text")
+
+
+def test_the_lock_screen_line_mentions_nobody() -> None:
+    assert fallback("R&D <!channel> <@U1>") == "R&amp;D &lt;!channel&gt; &lt;@U1&gt;"
+
+
+def test_a_long_list_says_how_much_is_left_out_and_keeps_the_short_one_whole() -> None:
+    checks = tuple(Check(Mark.PENDING, text(f"Leave the group number {number} of many")) for number in range(600))
+    warning = Section(heading="Can't be undone", body=(text("The laptop is wiped."),))
+    card = Card("Approve?", "n", sections=(Section(checklist=checks), replace(warning, buttons=(Button("Yes", "t"),))))
+    drawn = blocks(card)
+    said = read(shown(drawn))
+    kept = said.count("Leave the group")
+    assert 100 < kept < 600
+    assert f"… {600 - kept} more lines" in said
+    assert "The laptop is wiped." in said
+    assert characters([*drawn]) <= 9_000
+    assert problems(drawn) == []
+
+
+def test_an_endless_name_is_cut_visibly() -> None:
+    endless = "x" * 20_000
+    card = Card(endless, "n", sections=(Section(body=(text(endless),), buttons=(Button(endless, "t"),)),))
+    drawn = blocks(card)
+    assert problems(drawn) == []
+    assert read(shown(drawn)).count("…") == 3
+
+
+def test_many_sections_fold_and_keep_every_button_named_by_its_heading() -> None:
+    sections = tuple(
+        Section(heading=f"Question {number}", body=(text("Yes"),), buttons=(Button("Change", f"t{number}"),))
+        for number in range(40)
+    )
+    drawn = blocks(Card("Review", "n", sections=sections))
+    assert problems(drawn) == []
+    assert buttons(shown(drawn)) == [f"Question {number}: Change" for number in range(40)]
+    values = [part["value"] for part in objects([*drawn]) if part.get("type") == "button"]
+    assert values == [f"t{number}" for number in range(40)]
+
+
+def test_a_usual_review_stays_comfortable_and_unfolded() -> None:
+    drawn = blocks(REVIEW)
+    assert len(drawn) <= 40
+    assert buttons(shown(drawn)) == ["Change"] * 13
+
+
+def test_buttons_are_numbered_over_the_whole_card() -> None:
+    drawn = blocks(REVIEW)
+    ids = [part["action_id"] for part in objects([*drawn]) if part.get("type") == "button"]
+    assert ids == [f"press:{number}" for number in range(13)]
+
+
+def test_a_card_that_cannot_be_shown_whole_is_refused_by_name() -> None:
+    fields = tuple(Field(f"f{number}", "Name") for number in range(60))
+    with pytest.raises(ValueError, match=r"card 'Too much' needs \d+ Slack blocks, 50 fit: split it"):
+        blocks(Card("Too much", "n", sections=(Section(fields=fields),)))
+    some = tuple(Option(str(number), "x" * 75) for number in range(300))
+    with pytest.raises(ValueError, match="characters in fields and buttons"):
+        blocks(Card("Too long", "n", sections=(Section(fields=(Field("who", "Who", options=some),)),)))
+    with pytest.raises(ValueError, match="two fields of one id"):
+        blocks(Card("Twice", "n", sections=(Section(fields=(Field("a", "A"), Field("a", "B"))),)))
+    with pytest.raises(ValueError, match="option ids must be unique"):
+        blocks(Card("C", "n", sections=(Section(fields=(Field("a", "A", options=(Option("", "x"),)),)),)))
+    with pytest.raises(ValueError, match="its token must be"):
+        blocks(Card("C", "n", sections=(Section(buttons=(Button("Go", ""),)),)))
+
+
+def test_a_long_list_to_pick_from_comes_in_groups_and_leaves_room_for_the_question() -> None:
+    some = tuple(Option(f"id-{number}", f"Jane Doe {number}") for number in range(250))
+    section = Section(body=(text("Who is it? " * 40),), fields=(Field("who", "Who", options=some, value="id-249"),))
+    drawn = blocks(Card("Who?", "n", sections=(section,)))
+    assert problems(drawn) == []
+    assert "Who is it?" in read(shown(drawn))
+    assert sum(part.get("value") == "id-249" for part in objects([*drawn])) == 2, "as an option and as the choice"
+
+
+def test_a_redrawn_question_keeps_its_field_and_another_question_does_not_inherit_it() -> None:
+    def field_id(card: Card) -> object:
+        return next(block["block_id"] for block in blocks(card) if block["type"] == "input")
+
+    news = Section(body=(text("Theo has been asked."),))
+    assert field_id(replace(QUESTION, sections=(*QUESTION.sections, news))) == field_id(QUESTION)
+    assert field_id(replace(QUESTION, progress=(4, 9))) != field_id(QUESTION)
+
+
+def test_an_empty_card_and_empty_parts_are_still_taken() -> None:
+    empty = Section(heading="", body=(text(),), facts=(Fact("", text()),), fields=(Field("f", ""),))
+    drawn = blocks(Card("", "", sections=(empty, Section(), Section(buttons=(Button("", "t"),)))))
+    assert problems(drawn) == []
+
+
+def test_a_line_is_literal() -> None:
+    assert read(shown(line_blocks("Case 7 – <!here> *now*"))) == "Case 7 – <!here> *now*"
+    assert problems(line_blocks("x" * 9_000)) == []
+
+
+@st.composite
+def any_card(draw: st.DrawFn) -> Card:
+    numbers = iter(range(10_000))
+
+    def section() -> Section:
+        options = tuple(Option(f"o{next(numbers)}", draw(WORDS)) for _ in range(draw(st.integers(0, 3))))
+        return Section(
+            heading=draw(WORDS),
+            body=tuple(text(draw(WORDS), strong(draw(WORDS))) for _ in range(draw(st.integers(0, 6)))),
+            facts=tuple(Fact(draw(NASTY), text(draw(WORDS))) for _ in range(draw(st.integers(0, 3)))),
+            checklist=tuple(
+                Check(draw(st.sampled_from(list(Mark))), text(draw(WORDS)), text(draw(NASTY)))
+                for _ in range(draw(st.integers(0, 4)))
+            ),
+            fields=tuple(
+                Field(f"f{next(numbers)}", draw(WORDS), draw(WORDS), value=draw(NASTY), options=options)
+                for _ in range(draw(st.integers(0, 1)))
+            ),
+            buttons=tuple(Button(draw(WORDS), f"t{next(numbers)}") for _ in range(draw(st.integers(0, 3)))),
+        )
+
+    return Card(draw(WORDS), draw(WORDS), (1, 2), tuple(section() for _ in range(draw(st.integers(0, 6)))))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(any_card())
+def test_whatever_stands_in_a_directory_slack_takes_the_card_and_shows_it_literally(card: Card) -> None:
+    drawn = blocks(card)
+    assert problems(drawn) == []
+    assert len(drawn) <= 50
+    assert characters([*drawn]) <= 10_500
+    kinds = {str(part.get("type")) for part in objects([*drawn])}
+    assert kinds <= {
+        "header", "context", "divider", "rich_text", "rich_text_section", "text", "plain_text",
+        "input", "plain_text_input", "static_select", "actions", "button", "None",
+    }  # fmt: skip
+    tokens = [part["value"] for part in objects([*drawn]) if part.get("type") == "button"]
+    assert tokens == [button.token for button in card.buttons]
+    assert not {"\u202e", "\u2066", "\x00"} & set(json.dumps(drawn, ensure_ascii=False))
