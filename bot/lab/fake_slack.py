@@ -21,25 +21,12 @@ import aiohttp
 from aiohttp import web
 from pydantic import JsonValue
 
-from bot.lab.slack_limits import TooLong, problems
+from bot.lab.slack_limits import Shown, TooLong, field_state, find_button, objects, problems, read
 
 Json = dict[str, JsonValue]
 USES = 5
 LIFETIME = 30 * 60.0
 """A response_url takes five answers within 30 minutes."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A message as it looks at one moment; an edit makes a new one."""
-
-    workspace: str
-    channel: str
-    ts: str
-    text: str
-    blocks: tuple[Json, ...]
-    edits: tuple[Shown, ...] = ()
-    """How it looked before, oldest first."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +207,7 @@ class FakeSlack:
     def click_payload(self, user: str, message: Shown, label: str, values: Mapping[str, str]) -> Json:
         """The block_actions payload of that click."""
         home, host = self._home(user), self.workspaces[message.workspace]
-        block, button = _find_button(message, label)
+        block, button = find_button(message, label)
         for name, value in values.items():
             self._fill(user, message, name, value)
         action: Json = {key: button[key] for key in ("action_id", "text", "value", "type", "style") if key in button}
@@ -447,7 +434,7 @@ class FakeSlack:
                 continue
             name = str(element["action_id"])
             typed = self._typed.get((user, message.ts, str(block["block_id"]), name))
-            out[str(block["block_id"])] = {name: _field_state(element, typed)}
+            out[str(block["block_id"])] = {name: field_state(element, typed)}
         return out
 
     def _trigger(self) -> str:
@@ -455,69 +442,6 @@ class FakeSlack:
 
     def _ts(self) -> str:
         return f"{int(self.now())}.{next(self._count):06d}"
-
-
-# --- reading a message ------------------------------------------------------------------------------
-
-
-def read(message: Shown) -> str:
-    """The message as lines of text, fields as 'label: [value]', buttons as '[label]'."""
-    if not message.blocks:
-        return message.text
-    return "\n".join(filter(None, (_read(block) for block in message.blocks)))
-
-
-def buttons(message: Shown) -> list[str]:
-    """The labels of its buttons, top to bottom."""
-    return [_label(element) for _, element in _button_elements(message)]
-
-
-def _read(block: Json) -> str:
-    match block.get("type"):
-        case "header":
-            return _label(block)
-        case "context":
-            return " ".join(str(element["text"]) for element in _objects(block["elements"]))
-        case "rich_text":
-            sections = _objects(block["elements"])
-            return "".join(str(run["text"]) for part in sections for run in _objects(part["elements"]))
-        case "input":
-            element, label = block["element"], block["label"]
-            shown = element.get("initial_value", "") if isinstance(element, dict) else ""
-            return f"{label['text'] if isinstance(label, dict) else ''}: [{shown}]"
-        case "actions":
-            return " ".join(f"[{_label(element)}]" for element in _objects(block["elements"]))
-        case _:
-            return ""
-
-
-def _label(element: Json) -> str:
-    text = element.get("text")
-    return str(text.get("text", "")) if isinstance(text, dict) else ""
-
-
-def _button_elements(message: Shown) -> list[tuple[Json, Json]]:
-    rows = [block for block in message.blocks if block.get("type") == "actions"]
-    return [(block, element) for block in rows for element in _objects(block["elements"])]
-
-
-def _find_button(message: Shown, label: str) -> tuple[Json, Json]:
-    for block, element in _button_elements(message):
-        if _label(element) == label:
-            return block, element
-    raise LookupError(f"no button '{label}', only {buttons(message)} on:\n{read(message)}")
-
-
-def _field_state(element: Json, typed: str | None) -> Json:
-    if element.get("type") != "static_select":
-        return {"type": "plain_text_input", "value": typed if typed is not None else element.get("initial_value")}
-    if typed is None:
-        return {"type": "static_select", "selected_option": element.get("initial_option")}
-    groups = _objects(element.get("option_groups")) or [element]
-    for option in (option for group in groups for option in _objects(group.get("options"))):
-        if typed in (option["value"], _label(option)):
-            return {"type": "static_select", "selected_option": option}
-    raise LookupError(f"no option '{typed}' in field '{element['action_id']}'")
 
 
 # --- the wire ---------------------------------------------------------------------------------------
@@ -540,7 +464,7 @@ def _blocks(args: Json) -> tuple[Json, ...]:
     given = args.get("blocks")
     if given is None and not args.get("text"):
         raise _SlackError("no_text")
-    blocks = _objects(given)
+    blocks = objects(given)
     try:
         found = problems(blocks) if given is not None else []
     except TooLong:
@@ -559,7 +483,3 @@ async def _arguments(request: web.Request) -> Json:
     args: Json = {name: value for name, value in form.items() if isinstance(value, str)}
     blocks = args.get("blocks")
     return {**args, "blocks": json.loads(blocks)} if isinstance(blocks, str) else args
-
-
-def _objects(value: JsonValue) -> list[Json]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

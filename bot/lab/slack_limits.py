@@ -1,4 +1,4 @@
-"""What Slack refuses in a message's blocks: the fake Slack asks this before it takes one.
+"""A message's blocks as Slack sees them: what it refuses, and how people read what it shows.
 
 Source: docs.slack.dev/reference/block-kit, pages of the blocks and elements used here (read
 2026-11-22). The sum is undocumented; bolt-js issue 2867 (2026-04-11) saw 11,341 refused.
@@ -7,6 +7,7 @@ Source: docs.slack.dev/reference/block-kit, pages of the blocks and elements use
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
@@ -15,6 +16,19 @@ Json = dict[str, JsonValue]
 MOST_BLOCKS = 50
 MOST_CHARACTERS = 11_340
 NOT_TOGETHER = {"options", "option_groups"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A message as it looks at one moment; an edit makes a new one."""
+
+    workspace: str
+    channel: str
+    ts: str
+    text: str
+    blocks: tuple[Json, ...]
+    edits: tuple[Shown, ...] = ()
+    """How it looked before, oldest first."""
 
 
 class TooLong(Exception):
@@ -62,7 +76,7 @@ def _header(path: str, block: Json) -> Iterator[tuple[str, str]]:
 
 def _context(path: str, block: Json) -> Iterator[tuple[str, str]]:
     yield from _count(path, block.get("elements"), 10)
-    for element in _objects(block.get("elements")):
+    for element in objects(block.get("elements")):
         yield from _plain(path, element, 2_000)
 
 
@@ -73,18 +87,18 @@ def _divider(path: str, block: Json) -> Iterator[tuple[str, str]]:
 
 def _rich_text(path: str, block: Json) -> Iterator[tuple[str, str]]:
     yield from _count(path, block.get("elements"), 1_000)
-    for section in _objects(block.get("elements")):
+    for section in objects(block.get("elements")):
         if section.get("type") != "rich_text_section":
             yield path, f"unsupported element {section.get('type')!r}"
         yield from _count(path, section.get("elements"), 10_000)
-        for element in _objects(section.get("elements")):
+        for element in objects(section.get("elements")):
             if element.get("type") != "text" or not element.get("text"):
                 yield path, "must be a text element of at least 1 character"
 
 
 def _actions(path: str, block: Json) -> Iterator[tuple[str, str]]:
     yield from _count(path, block.get("elements"), 25)
-    elements = _objects(block.get("elements"))
+    elements = objects(block.get("elements"))
     names = [str(element.get("action_id")) for element in elements]
     if len(set(names)) < len(names):
         yield path, "action_id must be unique within the block"
@@ -118,12 +132,12 @@ def _input(path: str, block: Json) -> Iterator[tuple[str, str]]:
 def _select(path: str, element: Json) -> Iterator[tuple[str, str]]:
     if len(NOT_TOGETHER & set(element)) != 1:
         yield path, "either options or option_groups"
-    groups = _objects(element.get("option_groups")) or [element]
+    groups = objects(element.get("option_groups")) or [element]
     yield from _count(path, [*groups], 100)
     offered = list[Json]()
     for group in groups:
         yield from _count(path, group.get("options"), 100)
-        offered += _objects(group.get("options"))
+        offered += objects(group.get("options"))
     for option in offered:
         yield from _plain(path, option.get("text"), 75)
         yield from _length(path, option.get("value"), "value", 150)
@@ -158,5 +172,71 @@ def _count(path: str, value: JsonValue, most: int) -> Iterator[tuple[str, str]]:
         yield path, f"no more than {most} items allowed"
 
 
-def _objects(value: JsonValue) -> list[Json]:
+def objects(value: JsonValue) -> list[Json]:
+    """The objects of a JSON list."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+# --- reading a message ------------------------------------------------------------------------------
+
+
+def read(message: Shown) -> str:
+    """The message as lines of text, fields as 'label: [value]', buttons as '[label]'."""
+    if not message.blocks:
+        return message.text
+    return "\n".join(filter(None, (_read(block) for block in message.blocks)))
+
+
+def buttons(message: Shown) -> list[str]:
+    """The labels of its buttons, top to bottom."""
+    return [_label(element) for _, element in _button_elements(message)]
+
+
+def _read(block: Json) -> str:
+    match block.get("type"):
+        case "header":
+            return _label(block)
+        case "context":
+            return " ".join(str(element["text"]) for element in objects(block["elements"]))
+        case "rich_text":
+            sections = objects(block["elements"])
+            return "".join(str(run["text"]) for part in sections for run in objects(part["elements"]))
+        case "input":
+            element, label = block["element"], block["label"]
+            shown = element.get("initial_value", "") if isinstance(element, dict) else ""
+            return f"{label['text'] if isinstance(label, dict) else ''}: [{shown}]"
+        case "actions":
+            return " ".join(f"[{_label(element)}]" for element in objects(block["elements"]))
+        case _:
+            return ""
+
+
+def _label(element: Json) -> str:
+    text = element.get("text")
+    return str(text.get("text", "")) if isinstance(text, dict) else ""
+
+
+def _button_elements(message: Shown) -> list[tuple[Json, Json]]:
+    rows = [block for block in message.blocks if block.get("type") == "actions"]
+    return [(block, element) for block in rows for element in objects(block["elements"])]
+
+
+def find_button(message: Shown, label: str) -> tuple[Json, Json]:
+    """The button of that label and its block. Raises LookupError, naming those there are."""
+    for block, element in _button_elements(message):
+        if _label(element) == label:
+            return block, element
+    raise LookupError(f"no button '{label}', only {buttons(message)} on:\n{read(message)}")
+
+
+def field_state(element: Json, typed: str | None) -> Json:
+    """What a click reports of a field: what was typed or picked, else what it was shown with."""
+    if element.get("type") != "static_select":
+        return {"type": "plain_text_input", "value": typed if typed is not None else element.get("initial_value")}
+    if typed is None:
+        return {"type": "static_select", "selected_option": element.get("initial_option")}
+    groups = objects(element.get("option_groups")) or [element]
+    for option in (option for group in groups for option in objects(group.get("options"))):
+        if typed in (option["value"], _label(option)):
+            return {"type": "static_select", "selected_option": option}
+    raise LookupError(f"no option '{typed}' in field '{element['action_id']}'")

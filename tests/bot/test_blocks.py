@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from bot.lab.fake_slack import Shown, buttons, read
-from bot.lab.slack_limits import characters, problems
+from bot.lab.slack_limits import Shown, buttons, characters, problems, read
 from bot.slack.blocks import Block, blocks, fallback, line_blocks
 from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Option, Section, strong, text
 from tests.bot.cards import CARDS, HOSTILE, QUESTION, REVIEW
@@ -185,7 +184,12 @@ def any_card(draw: st.DrawFn) -> Card:
     return Card(draw(WORDS), draw(WORDS), (1, 2), tuple(section() for _ in range(draw(st.integers(0, 6)))))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=60,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(any_card())
 def test_whatever_stands_in_a_directory_slack_takes_the_card_and_shows_it_literally(card: Card) -> None:
     drawn = blocks(card)

@@ -120,7 +120,12 @@ def test_at_most_six_buttons_stand_in_a_row_and_none_is_lost() -> None:
     assert len(tokens(adaptive_card(replace(REVIEW, progress=None)))) == 13
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=60,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(any_card())
 def test_whatever_stands_in_a_directory_the_card_is_small_enough_and_literal(card: Card) -> None:
     drawn = adaptive_card(card)

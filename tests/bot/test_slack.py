@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from aiohttp import web
 
-from bot.lab.fake_slack import buttons, read
+from bot.lab.slack_limits import buttons, read
 from bot.slack.chat import SlackChat
 from bot.slack.edge import NOT_CONNECTED, NOT_PLACED, NOT_REACHED, slack_routes
 from handlers.conversation import Actor, Card, Inbound, Kind, Place, Reply

@@ -10,7 +10,8 @@ import jsonschema
 import pytest
 from pydantic import JsonValue
 
-from bot.lab.fake_slack import FakeSlack, Shown, read
+from bot.lab.fake_slack import FakeSlack
+from bot.lab.slack_limits import Shown, read
 from bot.slack.chat import SlackChat
 from handlers.conversation import Actor, Button, Card, ChatError, Field, Message, Option, Place, Section
 from tests.bot.cards import APPROVAL, HOSTILE, PROGRESS, QUESTION
@@ -207,9 +208,9 @@ async def test_only_slack_is_answered(world: World, url: str) -> None:
 
 async def call(slack: FakeSlack, method: str, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
     headers = {"Authorization": "Bearer xoxb-provider"}
-    async with aiohttp.ClientSession() as http:
-        async with http.post(f"{slack.url}/api/{method}", json=args, headers=headers) as response:
-            return await response.json()
+    url = f"{slack.url}/api/{method}"
+    async with aiohttp.ClientSession() as http, http.post(url, json=args, headers=headers) as response:
+        return await response.json()
 
 
 async def test_the_fake_answers_as_slacks_own_description_says(world: World, specs: Path) -> None:

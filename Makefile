@@ -1,0 +1,44 @@
+# make demo and make test do everything from a bare clone: Python 3.11 or newer and make are enough.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# Without .pyc files every start would take three times as long.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test lint lock bench chaos browser
+
+demo: .venv/ready
+	$(BIN)/offboard demo
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: .venv/ready
+	$(BIN)/python -m tests.bench
+
+chaos: .venv/ready
+	$(BIN)/python -m tests.chaos --kills 50
+
+# Debian's Chromium, for the demo's own test; skipped with a clear line where it is absent.
+browser:
+	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium)
+
+lock: .venv/bin/uv
+	$(BIN)/uv pip compile -q pyproject.toml --extra lab --extra teams --group dev --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
+
+.venv/ready: requirements.lock pyproject.toml .venv/bin/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch .venv/ready
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "offboard needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
