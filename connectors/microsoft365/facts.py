@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from connectors.contract import Account, Json
 from connectors.http import RefusedWith
 from connectors.microsoft365.client import Graph, quoted
-
-if TYPE_CHECKING:
-    from kiota_abstractions.request_information import RequestInformation
 
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 PRIVILEGED_AUTHENTICATION_ADMINISTRATOR = "7be44c8a-adaf-4e2a-84d6-ab2649e08a13"
@@ -130,40 +127,51 @@ class Microsoft365Facts(BaseModel):
 async def read_facts(api: Graph, account: Account) -> Microsoft365Facts:
     """Everything, side by side. What Graph refuses to tell is noted as unknown; other surprises are raised."""
     await api.load()
-    reader = _Reader(api, account.id)
-    user, active, eligible, groups, methods, reports, federated_domains = await asyncio.gather(
-        api.read(api.user(account.id).to_get_request_information(), select=_USER),
-        reader.told("active roles", reader.role_assignments(account.id), guards_roles=True),
-        reader.told("roles that can be activated (PIM, Entra ID P2)", reader.eligible(), guards_roles=True),
-        reader.told("role-assignable groups", reader.role_groups(), guards_roles=True),
-        reader.told("sign-in methods", reader.methods()),
-        reader.told("people reporting to them", reader.reports()),
-        reader.told("which domains are federated", reader.federated_domains()),
-    )
-    by_group = [
-        role
-        for roles in await asyncio.gather(
-            *(
-                reader.told(f"roles of the group {name}", reader.role_assignments(group), guards_roles=True)
-                for group, name in (groups or {}).items()
+    try:
+        return await _read(api, account.id)
+    except BaseExceptionGroup as several:
+        # Side by side, one cause fails several reads: the first tells it.
+        raise several.exceptions[0] from None
+
+
+async def _read(api: Graph, user_id: str) -> Microsoft365Facts:
+    reader = _Reader(api, user_id)
+    told = reader.told
+    async with asyncio.TaskGroup() as side_by_side:
+        start = side_by_side.create_task
+        reading_user = start(api.read(api.user(user_id).to_get_request_information(), select=_USER))
+        active = start(told("active roles", reader.role_assignments(user_id), guards_roles=True))
+        eligible = start(told("roles that can be activated (PIM, Entra ID P2)", reader.eligible(), guards_roles=True))
+        reading_groups = start(told("role-assignable groups", reader.role_groups(), guards_roles=True))
+        methods = start(told("sign-in methods", reader.methods()))
+        reports = start(told("people reporting to them", reader.reports()))
+        federated = start(told("which domains are federated", reader.federated_domains()))
+    groups = reading_groups.result() or {}
+    async with asyncio.TaskGroup() as side_by_side:
+        by_group = [
+            side_by_side.create_task(
+                told(f"roles of the group {name}", reader.role_assignments(group), guards_roles=True)
             )
-        )
-        for role in roles or ()
-    ]
+            for group, name in groups.items()
+        ]
     roles = (
-        *_roles(active or (), "active"),
-        *_roles(eligible or (), "eligible"),
-        *_roles(by_group, "by group"),
+        *_roles(active.result() or (), "active"),
+        *_roles(eligible.result() or (), "eligible"),
+        *_roles((role for reading in by_group for role in reading.result() or ()), "by group"),
     )
     privileged = bool(groups) or any(role.privileged for role in roles)
     may_change, last = False, False
     if privileged:
-        may_change_read, last_read = await asyncio.gather(
-            reader.told("our own roles in the tenant", reader.may_change_admins()),
-            reader.told("the other Global Administrators", reader.is_last_global_administrator(roles)),
-        )
-        may_change, last = bool(may_change_read), bool(last_read)
+        async with asyncio.TaskGroup() as side_by_side:
+            ours = side_by_side.create_task(told("our own roles in the tenant", reader.may_change_admins()))
+            others = side_by_side.create_task(
+                told("the other Global Administrators", reader.is_last_global_administrator(roles))
+            )
+        # Not told is taken as the careful answer: we may not, and nobody else is known.
+        may_change, last = ours.result() is True, others.result() is not False
+    user = reading_user.result()
     user_name = _text(user, "userPrincipalName")
+    domain = user_name.rpartition("@")[2].casefold()
     return Microsoft365Facts(
         enabled=user.get("accountEnabled") is True,
         user_name=user_name,
@@ -172,16 +180,16 @@ async def read_facts(api: Graph, account: Account) -> Microsoft365Facts:
         distinguished_name=_text(user, "onPremisesDistinguishedName"),
         last_sync=moment(user.get("onPremisesLastSyncDateTime")),
         guest=user.get("userType") == "Guest",
-        federated=user_name.rpartition("@")[2].casefold() in (federated_domains or frozenset()),
+        federated=domain in (federated.result() or frozenset[str]()),
         roles=roles,
-        role_groups=tuple((groups or {}).values()),
+        role_groups=tuple(groups.values()),
         privileged=privileged,
         may_change_admins=may_change,
         last_global_administrator=last,
-        methods=methods or (),
+        methods=methods.result() or (),
         sessions_valid_from=moment(user.get("signInSessionsValidFromDateTime")),
-        reports=reports or (),
-        break_glass=account.id in api.settings.break_glass,
+        reports=reports.result() or (),
+        break_glass=user_id in api.settings.break_glass,
         unknown=tuple(reader.unknown),
         roles_unknown=reader.roles_unknown,
     )
