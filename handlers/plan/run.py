@@ -7,70 +7,39 @@ is written before it is done, and who lost the row stops before touching a vendo
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
 from sqlmodel import Session
 
 from connectors.contract import (
-    Accepted,
     Account,
     AnyStep,
     Context,
     Done,
     Failed,
-    Finding,
     Intent,
     Item,
     Nothing,
-    Outcome,
     Task,
-    Throttled,
     Todo,
-    Unreachable,
     Unreadable,
     VendorError,
     Waiting,
-    Wave,
 )
 from handlers.cases.states import StepEvent, StepState, move_step
-from handlers.cases.tables import AccountRow, Case, ItemRow, StepRow
+from handlers.cases.tables import AccountRow, Case, StepRow
 from handlers.house import House
 from handlers.plan import settle
 from handlers.plan.digest import items_of
 from handlers.plan.propose import UNREAD, Reading, choices_of, context
-from handlers.plan.retry import IN_PLACE, LEASE, again_in
-from handlers.plan.settle import Confirmed, HandedOver, Later, Result, Slow, Stated, Stuck
+from handlers.plan.retry import LEASE
+from handlers.plan.settle import Confirmed, HandedOver, Result, Slow, Stated, Stuck
+from handlers.plan.work import Claim, LostRow, NotYet, Work, after_trouble
 
 log = logging.getLogger("offboard.run")
 
 CLAIMABLE = frozenset({StepState.READY, StepState.WAITING, StepState.RUNNING})
-
-
-class LostRow(Exception):
-    """Another attempt holds the row now: this one stops, and changes nothing."""
-
-
-class NotYet(Exception):
-    """What was meant before a crash may still become visible: look again before acting."""
-
-    def __init__(self, seconds: float, reason: str) -> None:
-        self.seconds, self.reason = seconds, reason
-        super().__init__(reason)
-
-
-@dataclass
-class Claim:
-    """What an attempt was given when it took the row."""
-
-    row: StepRow
-    items: list[ItemRow]
-    client: str
-    reading: Reading
-    choices: dict[str, str]
-    token: str
 
 
 async def attempt(house: House, step_id: str, number: int) -> None:
@@ -90,17 +59,6 @@ async def attempt(house: House, step_id: str, number: int) -> None:
         log.exception("%s attempt %d", claim.row.step, number)
         result = Stuck(f"Our own code failed ({type(error).__name__}). Retry; if it stays, tell your developer.")
     await house.store.write(lambda session: settle.settle(session, house, step_id, claim.token, result))
-
-
-def after_trouble(error: VendorError, troubles: int) -> Result:
-    """What a vendor's error means for the step: wait as told, try again, or ask a person."""
-    if isinstance(error, Throttled):
-        return Later(error.retry_after, str(error), trouble=False)
-    if isinstance(error, Unreachable):
-        seconds = again_in(troubles + 1)
-        if seconds is not None:
-            return Later(seconds, str(error), trouble=True)
-    return Stuck(str(error))
 
 
 def _claim(session: Session, house: House, step_id: str, number: int) -> Claim | None:
@@ -161,222 +119,3 @@ async def _read_back(step: AnyStep, ctx: Context[Any, Any], claim: Claim) -> Res
                     return Stated(claim.row.by_hand)
                 case Waiting(_, why) | Failed(why):
                     return HandedOver(f"Read back, and it is still open: {why}. {reason}", instructions)
-
-
-@dataclass
-class Work:
-    """One attempt's way through the items of its step."""
-
-    house: House
-    claim: Claim
-    step: AnyStep
-    ctx: Context[Any, Any]
-
-    async def run(self) -> Result:
-        """Look where needed, act on what is open, confirm what was accepted."""
-        unsettled = [item for item in self.claim.items if item.settled_at is None]
-        to_confirm = [item for item in unsettled if item.accepted_at]
-        to_look = [item for item in unsettled if not item.accepted_at]
-        to_act: list[ItemRow] = []
-        destroyed_later: list[str] = []
-        if to_look or not self.claim.items:
-            match await self._look(to_look):
-                case Task(reason, instructions):
-                    return HandedOver(reason, instructions)
-                case Nothing(evidence):
-                    if not self.claim.items:
-                        return Confirmed(evidence)
-                    to_confirm += [item for item in to_look if item.intended_at]
-                    for item in [item for item in to_look if not item.intended_at]:
-                        await self._item_done(item, evidence)
-                case Todo(found):
-                    to_act, seen, destroyed_later = await self._merge(to_look, found)
-                    to_confirm += seen
-        problems: list[Result] = []
-        await self._mean(to_act)
-        for item in to_act:
-            problem = await self._act(item)
-            if problem is None:
-                to_confirm.append(item)
-                continue
-            problems.append(problem)
-            if isinstance(problem, Later):
-                break
-        for item in to_confirm:
-            problem = await self._confirm(item)
-            if problem is not None:
-                problems.append(problem)
-        if destroyed_later:
-            names = ", ".join(destroyed_later)
-            problems.append(Stuck(f"Found after the approval, and it would be lost for good: {names}."))
-        return worst(problems) or Confirmed("; ".join(item.evidence for item in self.claim.items))
-
-    async def _look(self, items: list[ItemRow]) -> Finding:
-        """Look, except where looking could not tell an effect from its absence."""
-        meant = [item for item in items if item.intended_at]
-        if meant and not self.step.repeatable:
-            return await self._look_for_effects(items, meant)
-        return await self.step.look(self.ctx)
-
-    async def _look_for_effects(self, items: list[ItemRow], meant: list[ItemRow]) -> Finding:
-        """A crash left it open whether the vendor heard us: search by reference, never just repeat."""
-        for item in meant:
-            outcome = await self.step.confirm(self.ctx, _item(item), self._intent(item), "")
-            if isinstance(outcome, Done):
-                await self._item_done(item, outcome.evidence)
-            elif isinstance(outcome, Unreadable):
-                return Task(
-                    f"It may have happened already, and nothing can tell: {outcome.reason}.",
-                    f"Check whether '{item.title}' is there. If so, say you did it by hand; if not, retry.",
-                )
-            elif item.intended_at and self.ctx.clock.now() - item.intended_at < self.step.lag:
-                left = (item.intended_at + self.step.lag - self.ctx.clock.now()).total_seconds()
-                raise NotYet(max(left, 1.0), f"'{item.title}' may have happened; waiting to read it back")
-        rest = [_item(item) for item in items if item.settled_at is None]
-        return Todo(tuple(rest)) if rest else Nothing("found by its reference")
-
-    async def _merge(
-        self, known: list[ItemRow], found: tuple[Item, ...]
-    ) -> tuple[list[ItemRow], list[ItemRow], list[str]]:
-        """What to act on, what only to confirm, and what nobody approved to be destroyed."""
-        by_key = {item.key: item for item in known}
-        settled = {item.key for item in self.claim.items if item not in known}
-        keys = {item.key for item in found}
-        for item in known:
-            if item.key not in keys and not item.intended_at:
-                await self._item_done(item, "was gone already when looked at again")
-        seen = [item for item in known if item.key not in keys and item.intended_at]
-        act = [by_key[item.key] for item in found if item.key in by_key]
-        new = [item for item in found if item.key not in by_key and item.key not in settled]
-        if new and self.step.wave is Wave.LOCK_OUT:
-            act += await self._add([item for item in new if not item.destroys])
-            return act, seen, [item.title for item in new if item.destroys]
-        return act, seen, [item.title for item in new]
-
-    async def _add(self, new: list[Item]) -> list[ItemRow]:
-        """New access found after an approved lock-out is ended too, and reported as such."""
-        if not new:
-            return []
-        rows = [
-            ItemRow(
-                id=self.house.new_id(),
-                step_id=self.claim.row.id,
-                key=item.key,
-                title=item.title,
-                added=bool(self.claim.items),
-                before=dict(item.before),
-            )
-            for item in new
-        ]
-
-        def write(session: Session) -> None:
-            self._hold(session)
-            session.add_all(rows)
-
-        await self.house.store.write(write)
-        self.claim.items += rows
-        return rows
-
-    async def _mean(self, items: list[ItemRow]) -> None:
-        """Write down what is meant, once, before anything is done."""
-        now = self.house.clock.now()
-        new = [item for item in items if item.intended_at is None]
-
-        def write(session: Session) -> None:
-            self._hold(session)
-            for item in new:
-                item.intended_at = now
-                session.add(item)
-
-        if items:
-            await self.house.store.write(write)
-        self._repeated = {item.id for item in items} - {item.id for item in new}
-
-    async def _act(self, item: ItemRow) -> Result | None:
-        intent = self._intent(item, repeated=item.id in self._repeated)
-        try:
-            accepted = await self.step.act(self.ctx, _item(item), intent)
-        except VendorError as error:
-            return after_trouble(error, self.claim.row.troubles)
-
-        def write(session: Session) -> None:
-            self._hold(session)
-            _accept(session, item, accepted, self.house.clock.now())
-
-        await self.house.store.write(write)
-        return None
-
-    async def _confirm(self, item: ItemRow) -> Result | None:
-        waited = 0.0
-        while True:
-            outcome: Outcome = await self.step.confirm(self.ctx, _item(item), self._intent(item), item.reference)
-            if isinstance(outcome, Waiting) and waited + outcome.seconds < IN_PLACE:
-                waited += outcome.seconds
-                await self.house.clock.sleep(outcome.seconds)
-                continue
-            break
-        match outcome:
-            case Done(evidence):
-                await self._item_done(item, evidence)
-                return None
-            case Waiting(seconds, why):
-                since = item.accepted_at or self.house.clock.now()
-                if self.house.clock.now() - since > self.step.lag:
-                    minutes = self.step.lag.total_seconds() / 60
-                    return Stuck(f"Accepted, but not to be seen after {minutes:.0f} minutes: {why}.")
-                return Slow(seconds, why)
-            case Failed(why):
-                # Not accepted after all: the next attempt looks and acts again.
-                await self._forget_acceptance(item)
-                return Stuck(why)
-            case Unreadable(why):
-                return Stuck(f"Accepted, but it can't be read back: {why}. Check it and say so.")
-
-    async def _item_done(self, item: ItemRow, evidence: str) -> None:
-        def write(session: Session) -> None:
-            self._hold(session)
-            item.settled_at = self.house.clock.now()
-            item.evidence = evidence
-            session.add(item)
-
-        await self.house.store.write(write)
-
-    async def _forget_acceptance(self, item: ItemRow) -> None:
-        def write(session: Session) -> None:
-            self._hold(session)
-            item.accepted_at = None
-            session.add(item)
-
-        await self.house.store.write(write)
-
-    def _hold(self, session: Session) -> None:
-        """Renew the lease. Raises LostRow when another attempt has the row."""
-        row = session.get(StepRow, self.claim.row.id)
-        if row is None or row.owner != self.claim.token or row.state != StepState.RUNNING:
-            raise LostRow(self.claim.row.id)
-        row.lease_until = self.house.clock.now() + LEASE
-        session.add(row)
-
-    def _intent(self, item: ItemRow, *, repeated: bool = False) -> Intent:
-        return Intent(item.id, item.intended_at or self.house.clock.now(), repeated)
-
-
-def worst(problems: list[Result]) -> Result | None:
-    """The one result that stands for all: a person first, then trying again, then waiting."""
-    for kind in (Stuck, HandedOver, Later, Slow):
-        of_kind = [problem for problem in problems if isinstance(problem, kind)]
-        if kind is Stuck and len(of_kind) > 1:
-            return Stuck(" ".join(problem.reason for problem in of_kind))
-        if of_kind:
-            return of_kind[0]
-    return None
-
-
-def _accept(session: Session, item: ItemRow, accepted: Accepted, now: datetime) -> None:
-    item.accepted_at = now
-    item.reference = accepted.reference
-    session.add(item)
-
-
-def _item(row: ItemRow) -> Item:
-    return Item(key=row.key, title=row.title, before=row.before, destroys=row.destroys)

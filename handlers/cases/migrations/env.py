@@ -1,6 +1,7 @@
 """Alembic's entry: runs the migrations on the connection it is handed."""
 
 from alembic import context
+
 from handlers.cases import tables
 
 OURS = {table.name for table in tables.SQLModel.metadata.tables.values()}
