@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
@@ -106,7 +107,7 @@ def load(environ: Mapping[str, str] | None = None, registry: Registry | None = N
         raise WrongSettings(f"{file} is not valid YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(content, dict):
         raise WrongSettings(f"{file} must hold the keys slack, msp, people and clients; see clients.example.yml.")
-    return _check(environment, file, content, registry or Registry())
+    return _check(environment, file, cast("dict[str, JsonValue]", content), registry or Registry())
 
 
 def _environment(environ: Mapping[str, str]) -> Environment:
@@ -158,9 +159,9 @@ def _client(registry: Registry, file: Path, client: JsonValue) -> dict[str, obje
         raise WrongSettings(f"{file}: clients.{name}.systems must be a block: system name, then its settings.")
     checked: dict[str, BaseModel] = {}
     for system, values in systems.items():
-        if system not in registry.ids():
+        if system not in registry.ids:
             raise WrongSettings(
-                f"{file}: clients.{name}.systems.{system} is not known: use one of {', '.join(sorted(registry.ids()))}."
+                f"{file}: clients.{name}.systems.{system} is not known: use one of {', '.join(registry.ids)}."
             )
         try:
             checked[system] = registry.get(system).settings.model_validate(values or {})

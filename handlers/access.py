@@ -32,6 +32,8 @@ class Relation:
 
     person: Person
     client: Client | None
+    chosen: bool
+    """Some client stands on the case, still configured or not."""
     requester: bool
     starter: bool
     named: bool
@@ -42,7 +44,10 @@ class Relation:
     @property
     def works_here(self) -> bool:
         """A technician of the MSP; for the MSP's own people only admins count."""
-        if self.client is not None and self.client.own:
+        if self.client is None:
+            # Nobody knows yet whether it is about one of our own; a client struck off the list is the admins'.
+            return self.chosen and self.person.admin
+        if self.client.own:
             return self.person.admin
         return self.person.technician or self.person.admin
 
@@ -50,6 +55,12 @@ class Relation:
     def manages(self) -> bool:
         """May ask for this client."""
         return self.client is not None and self.client.id in self.person.manages
+
+    @property
+    def asks(self) -> bool:
+        """It is their request or they entered it, and they may still do so."""
+        starter = self.starter and (not self.chosen or self.manages or self.works_here)
+        return starter or (self.requester and self.manages)
 
     @property
     def sees_all(self) -> bool:
@@ -60,9 +71,9 @@ class Relation:
 RIGHTS: dict[Right, Callable[[Relation], bool]] = {
     Right.REQUEST: lambda who: who.manages and not who.leaver,
     Right.SEE: lambda who: (
-        not who.leaver and (who.works_here or who.starter or (who.requester or who.named or who.sees_all))
+        not who.leaver and (who.works_here or who.asks or who.named or who.sees_all)
     ),
-    Right.ANSWER: lambda who: not who.leaver and (who.requester or who.starter),
+    Right.ANSWER: lambda who: not who.leaver and who.asks,
     Right.ANSWER_FOR: lambda who: not who.leaver and who.works_here,
     Right.VOUCH: lambda who: not who.leaver and who.requester and who.manages,
     Right.APPROVE: lambda who: (
@@ -75,14 +86,19 @@ RIGHTS: dict[Right, Callable[[Relation], bool]] = {
 
 def relation(session: Session, roster: Roster, person: Person, case: Case) -> Relation:
     """What that person is to that case, now."""
-    leaver = False
-    if case.leaver:
+    if not case.leaver:
+        # Nobody is chosen yet: whoever the words could mean is kept out until somebody is.
+        words = str(case.draft.get("searched", case.query)).casefold().split()
+        own_words = f"{person.name} {person.mail}".casefold()
+        leaver = case.started_by != person.id and all(word in own_words for word in words)
+    else:
         account = Account.model_validate(case.leaver)
         mails = {account.mail.casefold(), account.user_name.casefold()}
         leaver = person.is_leaver(case.client, account.id, mails)
     return Relation(
         person=person,
         client=roster.client(case.client),
+        chosen=bool(case.client),
         requester=case.requester == person.id,
         starter=case.started_by == person.id,
         named=session.get(Named, (case.id, person.id)) is not None,

@@ -8,14 +8,14 @@ from handlers.cases.states import PlanEvent, PlanState, move_plan
 from handlers.cases.tables import Approval, Plan
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
-from handlers.plan.digest import digest_of
+from handlers.plan.digest import LOCK_OUT, digest_of
 from handlers.plan.settle import advance, case_plans
 
 
 def approve(click: Click) -> Reply:
     """Approve every waiting plan on the card, each by the digest that was shown."""
     case, session, house = click.case, click.session, click.house
-    if case.verified in {"asked", "denied"}:
+    if case.started_by != case.requester and case.verified not in {"confirmed", "call-back"}:
         raise Missing("The contact has not confirmed yet that they asked. Wait for it, or record a call-back.")
     shown = dict(click.args)
     plans = [plan for plan in case_plans(session, case.id) if plan.id in shown]
@@ -30,28 +30,35 @@ def approve(click: Click) -> Reply:
 
 def _approve(click: Click, plan: Plan) -> None:
     session, house = click.session, click.house
-    if session.get(Approval, (plan.id, click.person.id)) is not None:
+    if any(said.person == click.person.id for said in approvals(session, plan)):
         raise Missing("You have approved already; a second, different technician is needed.")
-    proofs = proofs_wanted(plan)
-    proof = click.typed("proof", " ".join(proofs)) if proofs else ""
-    session.add(
+    stated = [click.typed(proof_field(place), wanted) for place, wanted in enumerate(proofs_wanted(plan))]
+    proof = "; ".join(stated)[:500]
+    # An earlier yes of theirs was to another digest: this one takes its place.
+    session.merge(
         Approval(
             plan_id=plan.id,
             person=click.person.id,
             identity=click.identity,
             digest=plan.digest,
-            proof=proof[:500],
+            proof=proof,
             at=house.clock.now(),
         )
     )
     session.flush()
-    click.record("approved", kind=plan.kind, digest=plan.digest, proof=proof[:500])
+    click.record("approved", kind=plan.kind, digest=plan.digest, proof=proof)
     if len(approvals(session, plan)) < plan.approvers:
         return
     plan.state = move_plan(PlanState(plan.state), PlanEvent.APPROVED)
     plan.approved_at, plan.decided_by = house.clock.now(), click.person.id
     session.add(plan)
-    due.clear(session, click.case, due.REMIND, due.PAGE)
+    if plan.kind == LOCK_OUT:
+        due.clear(session, click.case, due.REMIND, due.PAGE)
+
+
+def proof_field(place: int) -> str:
+    """The id of the field for the plan's proof at that place."""
+    return f"proof-{place}"
 
 
 def proofs_wanted(plan: Plan) -> list[str]:

@@ -13,7 +13,9 @@ from handlers.conversation import Reply
 from handlers.house import House
 from handlers.plan.settle import case_plans
 
-NOT_STARTED = frozenset({PlanState.DRAFT, PlanState.AWAITING_APPROVAL})
+UNDECIDED = frozenset({PlanState.DRAFT, PlanState.AWAITING_APPROVAL})
+NOT_STARTED = UNDECIDED | {PlanState.REJECTED}
+"""Nothing was changed by a plan in one of these."""
 
 
 def cancel(click: Click) -> Reply:
@@ -29,7 +31,7 @@ def close_case(session: Session, house: House, case: Case, why: str, person: str
     """No (further) plan of this case is started; what was not approved is over."""
     event = PlanEvent.EXPIRED if why == "expired" else PlanEvent.CANCELLED
     for plan in case_plans(session, case.id):
-        if PlanState(plan.state) in NOT_STARTED:
+        if PlanState(plan.state) in UNDECIDED:
             plan.state = move_plan(PlanState(plan.state), event)
             session.add(plan)
     case.closed, case.turn = why, case.turn + 1

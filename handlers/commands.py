@@ -49,7 +49,7 @@ def _answer(session: Session, case: Case, args: Args) -> str:
 
 
 def _verified(_session: Session, case: Case, _args: Args) -> str:
-    return f"{case.closed}:{case.verified}"
+    return f"{case.closed}:{case.verified}:{case.leaver.get('id', '')}"
 
 
 def _closed(_session: Session, case: Case, _args: Args) -> str:
@@ -92,7 +92,7 @@ ACTIONS: dict[str, Action] = {
     "cancel": Action(cancel.cancel, Right.ANSWER, _turn),
     "submit": Action(submit.submit, Right.ANSWER, _turn),
     "lock out now": Action(submit.lock_out_now, Right.ANSWER, _turn),
-    "submit for": Action(submit.lock_out_now, Right.ANSWER_FOR, _turn),
+    "submit for": Action(submit.submit_for, Right.ANSWER_FOR, _turn),
     "approve": Action(approve.approve, Right.APPROVE, _plans),
     "reject": Action(approve.reject, Right.APPROVE, _plans),
     "retry": Action(retry.retry, Right.REPAIR, _step),

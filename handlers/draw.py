@@ -8,13 +8,17 @@ from sqlmodel import Session
 
 from handlers import messages
 from handlers.access import Right, may
+from handlers.cancel import NOT_STARTED
 from handlers.cases import cards
+from handlers.cases.states import PlanState
 from handlers.cases.tables import CardRow, Case, StepRow
+from handlers.cases.wanted import leaver_of
 from handlers.conversation import Card, Section, Style, strong, text
 from handlers.draw_case import headline, status, technicians, ways_section
 from handlers.draw_interview import interview
 from handlers.house import House
 from handlers.pen import Pen
+from handlers.plan.settle import case_plans
 from handlers.status import SHOWN, fits, visible
 from handlers.ways import locked_out, ways_in
 
@@ -44,7 +48,10 @@ def _mine(pen: Pen) -> Card:
 def _vouch(pen: Pen) -> Card:
     case = pen.case
     starter = pen.house.roster.name_of(case.started_by)
-    ask = text(strong(starter), " says you asked them to end ", strong(case.leaver_name), "'s access. Did you?")
+    leaver = leaver_of(case)
+    title = f", {leaver.title}" if leaver.title else ""
+    whose = (strong(leaver.name), f"{title}, {leaver.mail or leaver.user_name}")
+    ask = text(strong(starter), " says you asked them to end the access of ", *whose, ". Did you?")
     answered = {"confirmed": "You said yes.", "denied": "You said no. The case is stopped."}.get(case.verified)
     if answered or case.closed:
         section = Section(body=(ask, text(answered or messages.CLOSED.get(case.closed, ""))))
@@ -102,8 +109,9 @@ def _nobody(pen: Pen, _subject: str) -> Section:
 
 
 def _half_way(pen: Pen, _subject: str) -> Section:
+    untouched = all(PlanState(plan.state) in NOT_STARTED for plan in case_plans(pen.session, pen.case.id))
     return Section(
-        body=(text("This case waits for your answers. Nothing has been changed yet."),),
+        body=(text("This case waits for your answers.", " Nothing has been changed yet." if untouched else ""),),
         buttons=(pen.button("Go on", "resume", Style.PRIMARY),) if not pen.case.closed else (),
     )
 
@@ -121,6 +129,8 @@ NEWS: dict[str, Callable[[Pen, str], Section | None]] = {
     "denied": _said("The contact says they did NOT ask for this. The case is stopped. Find out who called."),
     "immediate": _said("A lock-out was started on the manager's word alone, by the client's policy."),
     "remind": _said("A lock-out waits for approval. The leaver can still sign in."),
+    "unplanned": _said("A case could not be planned. The card above says why and lets you try again."),
+    "unrestored": _said("Access could NOT be restored. The card above says why."),
     "restored": _said("Sign-in is being restored: see the card for what could be put back."),
     "wrong person": _said("The requester says this is the WRONG PERSON. Press 'Wrong person' on the card to restore."),
     "nobody picked up": _nobody,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from connectors.contract import Account
 from handlers import messages
 from handlers.access import approvals
-from handlers.approve import proofs_wanted
+from handlers.approve import proof_field, proofs_wanted
 from handlers.cases.states import OPEN_PLANS, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import Plan, StepRow
 from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Section, Style, Text, quiet, strong, text
@@ -15,6 +15,7 @@ from handlers.pen import Pen
 from handlers.plan.digest import LOCK_OUT, items_of, steps_of
 from handlers.plan.settle import case_plans, case_steps
 from handlers.questions import answers_of, questions_of
+from handlers.submit import why_plan_for
 from handlers.ways import WayState, last_possible_access, locked_out, ways_in
 
 MARKS: dict[StepState, Mark] = {
@@ -40,9 +41,9 @@ def headline(pen: Pen, ways: list[WayState]) -> Text:
         return text(messages.CLOSED.get(case.closed, case.closed))
     lock_out = next((plan for plan in case_plans(pen.session, case.id) if plan.kind == LOCK_OUT), None)
     if lock_out is None:
-        trouble = case.draft.get("trouble")
-        if trouble:
-            return text(f"The plan could not be made: {trouble}")
+        unplanned = case.draft.get("unplanned")
+        if unplanned:
+            return text(f"The plan could not be made: {unplanned}")
         waiting = any(answer.asked_technician for answer in answers_of(pen.session, case.id).values())
         if waiting:
             return text("A technician answers what you were not sure of; then it goes on.")
@@ -52,6 +53,8 @@ def headline(pen: Pen, ways: list[WayState]) -> Text:
         return text(strong("Rejected"), f" by {who}: {lock_out.reason}")
     if lock_out.state == PlanState.AWAITING_APPROVAL:
         return text(f"Waits for a technician's approval. {name} can still sign in.")
+    if not ways:
+        return text(strong(f"No account of {name} was found in any connected system."), " Nothing could be ended.")
     if locked_out(ways):
         ended = max(way.ended_at for way in ways if way.ended_at is not None)
         return text(strong(f"{name} is locked out since {messages.clock(pen.house, case, ended)}."))
@@ -133,8 +136,10 @@ def technicians(pen: Pen) -> Card:
     plans = case_plans(session, case.id)
     sections = [Section(facts=_about(pen), body=(headline(pen, ways),))]
     sections += _questions_for_technicians(pen)
-    if case.stage == "ask" and not plans and not case.closed:
-        sections.append(_quiet(pen))
+    why = why_plan_for(session, house, case)
+    if why:
+        button = pen.button("Plan the lock-out now" if not plans else "Plan again", "submit for", Style.DANGER)
+        sections.append(Section(body=(text(why),), buttons=(button,)))
     sections += _cautions(plans)
     if any(PlanState(plan.state) in BEGUN for plan in plans):
         sections.append(ways_section(pen, ways))
@@ -185,19 +190,17 @@ def _questions_for_technicians(pen: Pen) -> Iterable[Section]:
     for question in questions_of(pen.session, pen.house, pen.case):
         answer = answers.get(question.id)
         if answer is not None and answer.asked_technician and not pen.case.closed:
+            fields: tuple[Field, ...] = ()
             buttons = tuple(
                 pen.button(choice.label, "answer for", question=question.id, value=choice.id)
                 for choice in question.choices
             )
+            if not question.choices:
+                fields = (Field(f"answer-{question.id}", "The answer", long=True),)
+                buttons = (pen.button("Confirm", "answer for", question=question.id, field=fields[0].id),)
             asker = pen.house.roster.name_of(answer.by)
-            yield Section(heading=f"{asker} was not sure, please answer", body=(text(question.text),), buttons=buttons)
-
-
-def _quiet(pen: Pen) -> Section:
-    return Section(
-        body=(text("The manager said 'now' and has not gone on. You can plan the lock-out alone."),),
-        buttons=(pen.button("Plan the lock-out now", "submit for", Style.DANGER),),
-    )
+            heading = f"{asker} was not sure, please answer"
+            yield Section(heading=heading, body=(text(question.text),), fields=fields, buttons=buttons)
 
 
 def _cautions(plans: list[Plan]) -> list[Section]:
@@ -283,7 +286,8 @@ def _decide(pen: Pen, waiting: list[Plan]) -> Section:
         if plan.approvers > 1:
             names = ", ".join(pen.house.roster.name_of(one.person) for one in said) or "nobody yet"
             body.append(text(f"{plan.approvers} different technicians must approve. So far: {names}."))
-        fields += [Field("proof", proof, long=True) for proof in proofs_wanted(plan)]
+        proofs = enumerate(proofs_wanted(plan))
+        fields += [Field(proof_field(place), proof, long=True) for place, proof in proofs]
     if pen.case.verified == "asked":
         body.append(text("The contact has been asked whether they asked for this; no answer yet."))
         fields.append(Field("callback", "Or ring back: number on file, and whom you spoke to"))
@@ -303,8 +307,13 @@ def _decide(pen: Pen, waiting: list[Plan]) -> Section:
 
 
 def _restored(pen: Pen) -> Section:
+    failed = pen.case.draft.get("unrestored")
+    trouble = (text(f"Restoring failed, do it by hand: {failed}"),) if failed else ()
     return Section(
         heading="Wrong person",
-        body=(text("What could be put back is listed above. A one-time way in is shown to you alone, once."),),
+        body=(
+            *trouble,
+            text("What could be put back is listed above. A one-time way in is shown to you alone, once."),
+        ),
         buttons=(pen.button("Show a one-time way in", "way back in", Style.PRIMARY),),
     )

@@ -8,7 +8,7 @@ import logging
 from sqlmodel import Session
 
 from handlers import messages
-from handlers.access import may
+from handlers.access import Right, may
 from handlers.cases import cards
 from handlers.cases.history import record
 from handlers.cases.tables import ButtonRow, CardRow, Case, Heard
@@ -68,7 +68,8 @@ def _click(session: Session, house: House, inbound: Inbound, person: Person) -> 
     if button.used_at is not None:
         return _stale(session, house, case, card, "")
     if card.dead or cards.replaced(card) or action.stamp(session, case, button.args) != button.stamp:
-        return _stale(session, house, case, card, messages.meanwhile(session, house, case))
+        decided = messages.meanwhile(session, house, case) if action.right is Right.APPROVE else messages.CHANGED
+        return _stale(session, house, case, card, decided)
     click = Click(session, house, case, card, person, str(inbound.actor), button.args, inbound.values)
     try:
         with session.begin_nested():

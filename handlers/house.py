@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from connectors.contract import AnyConnector, Clock, Surroundings
+from connectors.contract import AnyConnector, Clock, Refused, Surroundings
 from connectors.registry import Registry
 from handlers.cases.store import Store
 from handlers.conversation import Chat
@@ -71,7 +71,12 @@ class House:
         if key not in self._connections:
             client = self.roster.client(client_id)
             if client is None or system not in client.systems:
-                raise LookupError(f"client '{client_id}' has no system '{system}' in clients.yml any more")
+                raise Refused(
+                    connector.name,
+                    "open a connection",
+                    f"client '{client_id}' has no system '{system}' any more.",
+                    "Put it back into clients.yml, then retry.",
+                )
             opening = connector.open(client.systems[system], self.surroundings(client_id))
             self._connections[key] = asyncio.ensure_future(opening)
         task = self._connections[key]

@@ -10,10 +10,12 @@ from connectors.contract import Account, Question
 from handlers import access
 from handlers.cases import cards, due
 from handlers.cases.tables import AccountRow, Answer
-from handlers.cases.wanted import READ, want
+from handlers.cases.wanted import PROPOSE, READ, pending, want
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
-from handlers.offboard import start_search
+from handlers.offboard import ask_again, start_search
+from handlers.plan.digest import renew_digests
+from handlers.plan.settle import case_plans
 from handlers.questions import WHEN, answers_of, current, questions_of
 from handlers.submit import ready_again
 
@@ -28,7 +30,9 @@ def search_again(click: Click) -> Reply:
 
 def pick(click: Click) -> Reply:
     """This is the person who leaves; the button named them with title and mail."""
+    _still_open_who(click)
     case = click.case
+    before = case.leaver.get("id")
     found = case.candidates.get("found")
     accounts = [Account.model_validate(one) for one in found] if isinstance(found, list) else []
     account = next((one for one in accounts if one.id == click.arg("account")), None)
@@ -41,8 +45,12 @@ def pick(click: Click) -> Reply:
     requester = click.house.roster.person(case.requester)
     if requester and access.relation(click.session, click.house.roster, requester, case).leaver:
         raise Missing(f"{requester.name} asked for this and can't be the one who leaves.")
-    # What was read so far is about somebody else.
     click.session.exec(delete(AccountRow).where(col(AccountRow.case_id) == case.id))
+    if before != account.id:
+        # What was answered and confirmed so far was about somebody else.
+        click.session.exec(delete(Answer).where(col(Answer.case_id) == case.id))
+        case.draft = {key: kept for key, kept in case.draft.items() if key != "at"}
+        ask_again(click)
     case.stage = "ask"
     click.record("leaver chosen", account=account.id, name=account.name)
     want(click.session, click.house, case, READ, account.id)
@@ -52,6 +60,7 @@ def pick(click: Click) -> Reply:
 
 def somebody_else(click: Click) -> Reply:
     """Back to the search."""
+    _still_open_who(click)
     click.case.stage = "who"
     _moved(click)
     return Reply()
@@ -93,10 +102,14 @@ def answer_for(click: Click) -> Reply:
     kept = answers_of(click.session, click.case.id).get(question.id)
     if kept is None or not kept.asked_technician:
         raise Missing("Somebody answered that meanwhile.")
-    choice = next((one for one in question.choices if one.id == click.arg("value")), None)
-    if choice is None:
-        raise Missing("That choice is not offered any more. Pick another one.")
-    _keep(click, question, choice.id, choice.label)
+    if question.choices:
+        choice = next((one for one in question.choices if one.id == click.arg("value")), None)
+        if choice is None:
+            raise Missing("That choice is not offered any more. Pick another one.")
+        _keep(click, question, choice.id, choice.label)
+    else:
+        words = click.typed(click.arg("field"), "Write the answer first, then press Confirm.")[:1000]
+        _keep(click, question, words, words)
     ready_again(click)
     click.case.turn += 1
     return Reply()
@@ -126,6 +139,7 @@ def back(click: Click) -> Reply:
     at = current(questions, answers, str(case.draft.get("at", "")))
     place = questions.index(at) if at in questions else len(questions)
     if place == 0:
+        _still_open_who(click)
         case.stage = "who"
         case.draft = {key: kept for key, kept in case.draft.items() if key != "at"}
     else:
@@ -148,6 +162,16 @@ def resume(click: Click) -> Reply:
     return Reply()
 
 
+def _still_open_who(click: Click) -> None:
+    """A plan is about one person: what was planned for one must never run on another."""
+    session, case = click.session, click.case
+    if case_plans(session, case.id) or pending(session, case.id, PROPOSE):
+        raise Missing(
+            f"The lock-out of {case.leaver_name} is planned already. If it is the wrong person, cancel the case "
+            "or, once it has begun, tell the technicians; then start anew with /offboard."
+        )
+
+
 def _question(click: Click, question_id: str) -> Question:
     questions = questions_of(click.session, click.house, click.case)
     question = next((one for one in questions if one.id == question_id), None)
@@ -164,6 +188,8 @@ def _keep(click: Click, question: Question, value: str, label: str, *, asked_tec
     click.session.add(kept)
     click.session.flush()
     click.record("answered", question=question.id, value=value)
+    for plan in renew_digests(click.session, click.case.id):
+        click.record("plan changed", kind=plan.kind, digest=plan.digest)
 
 
 def _now(click: Click) -> datetime:
@@ -173,7 +199,9 @@ def _now(click: Click) -> datetime:
 def _moved(click: Click) -> None:
     """The interview moved on: other buttons are stale, the quiet clock starts anew."""
     case = click.case
-    case.turn += 1
+    if case.stage != "searching":
+        # While a search runs, the turn is what its answer is known by.
+        case.turn += 1
     click.session.add(case)
     due.touch(click.session, click.house, case)
     due.clear(click.session, case, due.QUIET)

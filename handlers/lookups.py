@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -14,8 +15,13 @@ from handlers.cases.tables import Case, Lookup
 from handlers.cases.wanted import PROPOSE, READ, RESTORE, SEARCH, Apply
 from handlers.house import House
 
+log = logging.getLogger("offboard.lookups")
+
 LEASE = timedelta(seconds=60)
 TRIES = 4
+TROUBLE = {PROPOSE: "unplanned", RESTORE: "unrestored"}
+"""What technicians must be told when it can't be had: the key in the case's draft, and the news."""
+TROUBLES = frozenset({"trouble", *TROUBLE.values()})
 
 ASKS: dict[str, Callable[[House, Case, Lookup], Awaitable[Apply]]] = {
     SEARCH: search.ask,
@@ -56,11 +62,14 @@ async def run(house: House, lookup_id: str) -> None:
     lookup, case = claimed
     try:
         apply = await ASKS[lookup.kind](house, case, lookup)
+        await house.store.write(lambda session: _apply(session, house, lookup, apply))
+        return
     except VendorError as error:
         sentence = str(error)
-        await house.store.write(lambda session: _trouble(session, house, lookup, sentence))
-        return
-    await house.store.write(lambda session: _apply(session, house, lookup, apply))
+    except Exception as error:
+        log.exception("%s try %d", lookup.kind, lookup.tries)
+        sentence = f"Our own code failed ({type(error).__name__}). If it stays, tell your developer."
+    await house.store.write(lambda session: _trouble(session, house, lookup, sentence))
 
 
 def _claim(session: Session, house: House, lookup_id: str) -> tuple[Lookup, Case] | None:
@@ -88,7 +97,7 @@ def _apply(session: Session, house: House, lookup: Lookup, apply: Apply) -> None
     session.add(row)
     case = session.get_one(Case, lookup.case_id)
     if not case.closed or lookup.kind == RESTORE:
-        case.draft = {key: value for key, value in case.draft.items() if key != "trouble"}
+        case.draft = {key: value for key, value in case.draft.items() if key not in TROUBLES}
         apply(session, case)
         session.add(case)
     cards.redraw(session, house, case)
@@ -103,8 +112,11 @@ def _trouble(session: Session, house: House, lookup: Lookup, sentence: str) -> N
     case = session.get_one(Case, lookup.case_id)
     if row.tries >= TRIES:
         row.done = True
-        case.draft = {**case.draft, "trouble": sentence}
-        if case.stage == "searching":
+        case.draft = {**case.draft, TROUBLE.get(row.kind, "trouble"): sentence}
+        if row.kind in TROUBLE:
+            cards.show_channel(session, house, case, cards.TECHNICIANS)
+            cards.show_channel(session, house, case, cards.NEWS, topic=TROUBLE[row.kind])
+        elif row.kind == SEARCH and case.stage == "searching":
             case.stage, case.turn = "who", case.turn + 1
             case.candidates = {}
         session.add(case)

@@ -16,6 +16,7 @@ from handlers.plan.settle import case_plans
 
 NOT_A_MANAGER = "You are not set up to offboard anybody. Ask your IT provider to add you as a manager for your company."
 OLD_BUTTON = "That button is from an older message. Type /offboard-status to see where things stand."
+CHANGED = "That has changed meanwhile. The card is up to date now."
 LOOK_IN_PRIVATE = "I have answered in our private chat."
 
 _NOT_YOURS: Mapping[Right, str] = {
@@ -67,7 +68,7 @@ def meanwhile(session: Session, house: House, case: Case) -> str:
         if plan.decided_by and plan.state not in {PlanState.AWAITING_APPROVAL, PlanState.DRAFT}:
             verb = "rejected" if plan.state == PlanState.REJECTED else "approved"
             return f"{house.roster.name_of(plan.decided_by)} has already {verb} this. The card is up to date now."
-    return "That has changed meanwhile. The card is up to date now."
+    return CHANGED
 
 
 def page_text(number: int, client: Client | None) -> str:

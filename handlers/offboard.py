@@ -102,16 +102,26 @@ def asked(click: Click) -> Reply:
 
 
 def ask_contact(click: Click) -> Reply:
-    """Have the contact confirm in chat that they asked; the interview goes on meanwhile."""
+    """Have the contact confirm in chat that they asked, once the person is chosen; the interview goes on meanwhile."""
     case, house = click.case, click.house
-    identity = cards.identity_of(house, case.requester)
-    if not identity:
+    if not cards.identity_of(house, case.requester):
         raise Missing("They have no chat identity in clients.yml. Ring them back and record that instead.")
     case.verified = "asked"
-    cards.show_person(click.session, house, case.id, cards.VOUCH, case.requester, identity)
-    click.record("contact asked to confirm", contact=case.requester)
     start_search(click.session, house, case, case.query)
     return Reply()
+
+
+def ask_again(click: Click) -> None:
+    """A yes is to one person: whoever was confirmed before, the contact is asked about the one chosen now."""
+    case, house = click.case, click.house
+    if case.verified not in {"asked", "confirmed"}:
+        return
+    case.verified = "asked"
+    identity = cards.identity_of(house, case.requester)
+    if not identity:
+        raise Missing("The contact has no chat identity in clients.yml any more. Start anew and record a call-back.")
+    cards.show_person(click.session, house, case.id, cards.VOUCH, case.requester, identity)
+    click.record("contact asked to confirm", contact=case.requester)
 
 
 def called_back(click: Click) -> Reply:

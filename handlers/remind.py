@@ -16,6 +16,7 @@ from handlers.cases.store import after_commit
 from handlers.cases.tables import Case, Due, Plan
 from handlers.house import House
 from handlers.plan.settle import case_plans
+from handlers.submit import why_plan_for
 
 log = logging.getLogger("offboard.remind")
 
@@ -66,7 +67,7 @@ def _still_waiting(session: Session, row: Due) -> bool:
 
 
 def _quiet(session: Session, house: House, case: Case, _row: Due) -> None:
-    if case.stage == "ask":
+    if why_plan_for(session, house, case):
         cards.show_channel(session, house, case, cards.TECHNICIANS)
         cards.show_channel(session, house, case, cards.NEWS, topic="quiet")
 

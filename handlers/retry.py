@@ -6,12 +6,23 @@ from handlers.cases.states import StepEvent, StepState, move_step
 from handlers.cases.tables import StepRow
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
-from handlers.plan.settle import advance, again
+from handlers.plan.digest import items_of
+from handlers.plan.settle import advance, again, blocked
 
 
 def retry(click: Click) -> Reply:
     """Try the step again now."""
     row = _row(click)
+    why_not = blocked(click.session, click.house, row)
+    if why_not:
+        raise Missing(why_not)
+    step = click.house.registry.find_step(row.step)
+    if row.state == StepState.TASK and step is not None and not step.repeatable:
+        # They were asked to check whether it had happened; Retry is their answer that it had not.
+        for item in items_of(click.session, row.id):
+            if item.settled_at is None:
+                item.intended_at = None
+                click.session.add(item)
     row.state = move_step(StepState(row.state), StepEvent.RETRIED)
     row.troubles = 0
     again(click.session, click.house, row, 0)

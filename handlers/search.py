@@ -11,6 +11,7 @@ from handlers.cases.tables import Case, Lookup
 from handlers.cases.wanted import Apply, leaver_of
 from handlers.house import House
 from handlers.plan.propose import keep_readings, read_everywhere
+from handlers.plan.settle import case_plans
 
 SHOWN = 10
 """How many people one card offers; more and the person is asked to type more of the name."""
@@ -57,7 +58,8 @@ async def read(house: House, case: Case, lookup: Lookup) -> Apply:
     readings = await read_everywhere(house, case.client, leaver_of(case))
 
     def apply(session: Session, case: Case) -> None:
-        if case.leaver.get("id") == lookup.subject:
+        # Once planned, the plan's own reading is the one its approval covers.
+        if case.leaver.get("id") == lookup.subject and not case_plans(session, case.id):
             keep_readings(session, house, case, readings)
 
     return apply

@@ -19,11 +19,13 @@ from handlers.people import Lockout
 from handlers.plan.digest import LOCK_OUT, REST
 from handlers.plan.propose import (
     Reading,
+    add_readings,
     cautions_of,
     choices_of,
     keep_readings,
     look_everywhere,
     read_everywhere,
+    readings_of,
     steps_for,
     write_plan,
 )
@@ -56,9 +58,33 @@ def lock_out_now(click: Click) -> Reply:
     return Reply()
 
 
+def why_plan_for(session: Session, house: House, case: Case) -> str:
+    """Why a technician may have it planned without the manager, as a sentence, or ''."""
+    if case.closed:
+        return ""
+    unplanned = case.draft.get("unplanned")
+    if unplanned:
+        return f"It could not be planned: {unplanned}"
+    said = answers_of(session, case.id).get(WHEN)
+    quiet = house.clock.now() - case.touched_at >= house.timings.quiet
+    if case.stage != "ask" or said is None or said.value != "now" or not quiet or case_plans(session, case.id):
+        return ""
+    return "The manager said 'now' and has not gone on. You can plan the lock-out alone."
+
+
 def submit_for(click: Click) -> Reply:
-    """A technician plans the lock-out of a case whose manager said 'now' and went quiet."""
-    return lock_out_now(click)
+    """A technician has it planned; the manager's own confirmation is missing, so it is never immediate."""
+    case = click.case
+    if not why_plan_for(click.session, click.house, case):
+        raise Missing("The manager has gone on meanwhile. Read the card again.")
+    case.draft = {key: kept for key, kept in case.draft.items() if key != "unplanned"}
+    case.draft = {**case.draft, "planned by": click.person.id}
+    kind = REST if any(plan.kind == LOCK_OUT for plan in case_plans(click.session, case.id)) else LOCK_OUT
+    if _wanted(click, kind):
+        click.record("planned for the manager", kind=kind)
+        want(click.session, click.house, case, PROPOSE, kind)
+    case.turn += 1
+    return Reply()
 
 
 def ready_again(click: Click) -> None:
@@ -69,10 +95,17 @@ def ready_again(click: Click) -> None:
     if case.stage != "submitted":
         return
     lock_out_planned = any(plan.kind == LOCK_OUT for plan in case_plans(click.session, case.id))
+    if _rejected(click.session, case):
+        return
     if not lock_out_planned and not open_ids & {HOW, CONTENTIOUS, WHEN} and _wanted(click, LOCK_OUT):
         want(click.session, click.house, case, PROPOSE, LOCK_OUT)
     if lock_out_planned and not open_ids and _wanted(click, REST):
         want(click.session, click.house, case, PROPOSE, REST)
+
+
+def _rejected(session: Session, case: Case) -> bool:
+    """Without its lock-out the rest makes no sense: nobody loses a licence who keeps the key."""
+    return any(plan.kind == LOCK_OUT and plan.state == PlanState.REJECTED for plan in case_plans(session, case.id))
 
 
 def _wanted(click: Click, kind: str) -> bool:
@@ -91,6 +124,11 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
     kind = lookup.subject
     choices = await house.store.read(lambda session: choices_of(session, case.id))
     readings = await read_everywhere(house, case.client, leaver_of(case))
+    if kind == REST:
+        # A system that is down now was readable at the lock-out: its steps are planned all the same.
+        kept = await house.store.read(lambda session: readings_of(session, house, case.id))
+        known = {reading.system: reading for reading in kept if reading.facts is not None}
+        readings = [known.get(one.system, one) if one.error else one for one in readings]
     cautions = cautions_of(house, readings)
     bars = why_not_immediate(house, case, readings, cautions)
     immediate = kind == LOCK_OUT and not bars
@@ -102,10 +140,12 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
     def apply(session: Session, case: Case) -> None:
         if any(plan.kind == kind for plan in case_plans(session, case.id)):
             return
-        if kind == LOCK_OUT or not case_plans(session, case.id):
-            keep_readings(session, house, case, readings)
-        if kind == REST and not proposed:
+        if kind == REST and (not proposed or _rejected(session, case)):
             return
+        if kind == LOCK_OUT:
+            keep_readings(session, house, case, readings)
+        else:
+            add_readings(session, house, case, readings)
         plan = write_plan(session, house, case, kind, proposed, readings, cautions)
         record(
             session, house.clock.now(), "plan proposed", case_id=case.id,
@@ -129,8 +169,10 @@ def why_not_immediate(house: House, case: Case, readings: list[Reading], caution
         return "the client's lock-outs are approved by a technician"
     if case.started_by != case.requester:
         return "a technician asked on somebody's behalf"
+    if case.draft.get("planned by"):
+        return "a technician planned it, the manager has not confirmed it"
     for caution in cautions:
-        if caution.bars_immediate:
+        if caution.bars_immediate or caution.approvers > 1 or caution.proof:
             return caution.text
     requester = house.roster.person(case.requester)
     own_id = requester.directory.get(case.client) if requester else None

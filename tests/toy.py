@@ -32,6 +32,7 @@ from connectors.contract import (
     TaskStep,
     Todo,
     Topic,
+    Unreadable,
     VendorError,
     Waiting,
     Wave,
@@ -52,6 +53,7 @@ class ToyFacts(BaseModel):
     approvers: int = 1
     proof: str = ""
     by_hand: bool = False
+    paid: bool = False
 
 
 @dataclass
@@ -66,6 +68,7 @@ class ToyPerson:
     approvers: int = 1
     proof: str = ""
     by_hand: bool = False
+    paid: bool = False
     later_doors: list[str] = field(default_factory=list[str])
 
 
@@ -81,6 +84,8 @@ class ToyWorld:
     """Raised after the effect happened: a timeout after success."""
     stale: int = 0
     """How many read-backs still show the old state."""
+    unreadable: bool = False
+    """The help desk has no search: nothing tells a ticket from its absence."""
     pause: Callable[[str], Awaitable[None]] | None = None
 
     def add(self, name: str, title: str = "", **more: object) -> ToyPerson:
@@ -141,6 +146,7 @@ class CloseAccount(Step[ToyWorld, ToyFacts]):
         return Failed("still open") if ctx.api.people[ctx.account.id].open else Done("account reads closed")
 
     async def undo(self, ctx: Ctx, item: Item) -> Outcome | None:
+        await ctx.api.call("open")
         ctx.api.people[ctx.account.id].open = True
         ctx.api.effects.append(f"open {ctx.account.name}")
         return Done("account reads open")
@@ -219,8 +225,37 @@ class OpenTicket(Step[ToyWorld, ToyFacts]):
 
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
         await ctx.api.call("find ticket")
+        if ctx.api.unreadable:
+            return Unreadable("the help desk has no search")
         found = [number for number, key in ctx.api.tickets.items() if key == intent.key]
         return Done(f"ticket {found[0]}") if found else Failed("no ticket carries the reference")
+
+
+class StopPay(Step[ToyWorld, ToyFacts]):
+    """Take the person off the payroll: harm unless the ticket is confirmed."""
+
+    id = "toy.stop_pay"
+    title = "Take off the payroll"
+    wave = Wave.BILLING
+    requires = ("toy.open_ticket",)
+
+    def wanted(self, choices: Choices, facts: ToyFacts) -> bool:
+        return facts.paid
+
+    async def look(self, ctx: Ctx) -> Finding:
+        await ctx.api.call("look at pay")
+        if not ctx.api.people[ctx.account.id].paid:
+            return Nothing("is not on the payroll")
+        return Todo((Item(key="pay", title="the salary"),))
+
+    async def act(self, ctx: Ctx, item: Item, intent: Intent) -> Accepted:
+        await ctx.api.call("stop pay")
+        ctx.api.people[ctx.account.id].paid = False
+        ctx.api.effects.append(f"pay {ctx.account.name}")
+        return Accepted()
+
+    async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
+        return Failed("still paid") if ctx.api.people[ctx.account.id].paid else Done("off the payroll")
 
 
 class Toy(Connector[ToyWorld, ToyFacts]):
@@ -230,7 +265,7 @@ class Toy(Connector[ToyWorld, ToyFacts]):
     name = "Toy Directory"
     settings = ToySettings
     facts_model = ToyFacts
-    steps = (CloseAccount(), TakeBadges(), CollectKeys(), OpenTicket())
+    steps = (CloseAccount(), TakeBadges(), CollectKeys(), OpenTicket(), StopPay())
     directory = True
 
     def __init__(self, world: ToyWorld, *, asks: bool = False) -> None:
@@ -265,6 +300,7 @@ class Toy(Connector[ToyWorld, ToyFacts]):
             approvers=person.approvers,
             proof=person.proof,
             by_hand=person.by_hand,
+            paid=person.paid,
         )
 
     def questions(self, facts: ToyFacts, choices: Choices) -> tuple[Question, ...]:
@@ -314,3 +350,25 @@ class Toy(Connector[ToyWorld, ToyFacts]):
             return {"doors": list(api.people[account.id].doors)}
 
         return {"toy.doors": doors}
+
+
+class CloseAnnex(CloseAccount):
+    """Close the person's account in the annex."""
+
+    id = "annex.close_account"
+    title = "Close the annex account"
+
+
+class Annex(Toy):
+    """A second system beside the first: its own vendor, its own faults."""
+
+    id = "annex"
+    name = "Annex"
+    steps = (CloseAnnex(),)
+    directory = False
+
+    def ways_in(self, facts: ToyFacts) -> tuple[WayIn, ...]:
+        return (WayIn("annex.account", "Annex account", ("annex.close_account",)),)
+
+    def reads(self) -> Mapping[str, Callable[[ToyWorld, Account], Awaitable[Json]]]:
+        return {}

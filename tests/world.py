@@ -16,7 +16,7 @@ from connectors.contract import AnyConnector, Surroundings
 from connectors.registry import Registry
 from handlers import deliver, lookups
 from handlers.cases.store import Store, after_commit, use_wal
-from handlers.cases.tables import Case, HistoryRow, Plan, StepRow
+from handlers.cases.tables import Case, HistoryRow, Lookup, Plan, StepRow
 from handlers.conversation import (
     Actor,
     Card,
@@ -326,7 +326,11 @@ class World:
         raise AssertionError("the world does not come to rest")
 
     async def _looking(self) -> bool:
-        return bool(self.house._tasks)
+        def due(session: Session) -> bool:
+            waiting = session.exec(select(Lookup).where(col(Lookup.done).is_(False)))
+            return any(row.lease_until is None or row.lease_until <= self.clock.now() for row in waiting)
+
+        return bool(self.house._tasks) or await self.house.store.read(due)
 
     async def passes(self, **how_long: float) -> None:
         """Let time pass in small steps, everything due happening on the way."""
@@ -338,6 +342,7 @@ class World:
     async def restart(self) -> None:
         """What a new process does about everything an old one left."""
         await self.queue.close()
+        await self.house.close()
         self.queue.waiting.clear()
         await self.queue.recover(lambda step_id, number: attempt(self.house, step_id, number))
         await lookups.after_start(self.house)

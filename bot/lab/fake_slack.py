@@ -142,6 +142,10 @@ class FakeSlack:
         fault: tuple[int, Json, dict[str, str]] = (status, {"ok": False, "error": error}, {})
         self._faults.setdefault(method, []).extend([fault] * times)
 
+    def redirect(self, method: str, location: str) -> None:
+        """The next call of that method is sent elsewhere."""
+        self._faults.setdefault(method, []).append((307, {}, {"Location": location}))
+
     def delay(self, method: str, seconds: float) -> None:
         """Every call of that method takes so long."""
         self._delays[method] = seconds

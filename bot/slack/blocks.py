@@ -42,9 +42,9 @@ MARKS = {
     Mark.PERSON: "👤",
 }
 
-# Control characters, and those that turn the direction of what follows: a name that reads
-# backwards is a name somebody else could be approved by.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Control characters, rare line breaks, and what turns the direction of what follows: a name that
+# reads backwards is a name somebody else could be approved by.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,17 @@ def _line(spans: Iterable[Span]) -> Line:
 
 
 def _fact(fact: Fact) -> Line:
-    return _line((Span(f"{fact.label}: ", Style.STRONG), *fact.value.spans))
+    return _flat(_line((Span(f"{fact.label}: ", Style.STRONG), *fact.value.spans)))
 
 
 def _check(check: Check) -> Line:
     detail = (Span(" – "), *check.detail.spans) if check.detail else ()
-    return _line((Span(f"{MARKS[check.mark]} "), *check.value.spans, *detail))
+    return _flat(_line((Span(f"{MARKS[check.mark]} "), *check.value.spans, *detail)))
+
+
+def _flat(line: Line) -> Line:
+    """Without line breaks: a name must not look like a further line of the list."""
+    return tuple(replace(span, value=span.value.replace("\n", " ")) for span in line)
 
 
 def _shorten(parts: Sequence[_Part], room: int) -> list[_Part]:
@@ -141,16 +146,16 @@ def _shorten(parts: Sequence[_Part], room: int) -> list[_Part]:
 def _fold(parts: Sequence[_Part]) -> list[_Part]:
     """Fewer, larger parts: text joins text, and buttons carry the heading they stood under."""
     folded = list[_Part]()
-    for unnamed in parts:
-        part = replace(unnamed, buttons=tuple(_named(unnamed.heading, button) for button in unnamed.buttons))
+    for part in parts:
+        buttons = tuple(_named(part.heading, button) for button in part.buttons)
+        left_out = ((Span(_more(part.left_out), Style.QUIET),),) if part.left_out else ()
+        lines = part.lines + left_out
         last = folded[-1] if folded else None
-        if last is None or last.fields or part.fields or len(last.buttons + part.buttons) > MOST_BUTTONS_IN_A_ROW:
-            folded.append(part)
+        if last is None or last.fields or part.fields or len(last.buttons + buttons) > MOST_BUTTONS_IN_A_ROW:
+            folded.append(_Part(part.heading, lines, part.fields, buttons))
             continue
         heading = ((Span(part.heading, Style.STRONG),),) if part.heading else ()
-        left = ((Span(_more(part.left_out), Style.QUIET),),) if part.left_out else ()
-        lines = last.lines + heading + part.lines + left
-        folded[-1] = replace(last, lines=lines, buttons=last.buttons + part.buttons)
+        folded[-1] = replace(last, lines=last.lines + heading + lines, buttons=last.buttons + buttons)
     return folded
 
 

@@ -21,7 +21,6 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncBolt
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.blocks import fallback, line_blocks
 from bot.slack.chat import SlackChat
@@ -123,9 +122,6 @@ class SlackEdge:
         bolt = AsyncApp(
             name=silent.name,
             logger=silent,
-            # A client without a token: otherwise a SLACK_BOT_TOKEN in the environment would
-            # answer for every workspace, and `authorize` would never be asked.
-            client=AsyncWebClient(logger=silent),
             signing_secret=signing_secret,
             process_before_response=True,
             before_authorize=self._known,

@@ -37,9 +37,9 @@ MARKS = {
 }
 BUTTON_STYLES = {Style.PRIMARY: "positive", Style.DANGER: "destructive"}
 
-# Control characters, and those that turn the direction of what follows: a name that reads
-# backwards is a name somebody else could be approved by.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Control characters, rare line breaks, and what turns the direction of what follows: a name that
+# reads backwards is a name somebody else could be approved by.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,17 @@ def _line(spans: Iterable[Span]) -> Line:
 
 
 def _fact(fact: Fact) -> Line:
-    return _line((Span(f"{fact.label}: ", Style.STRONG), *fact.value.spans))
+    return _flat(_line((Span(f"{fact.label}: ", Style.STRONG), *fact.value.spans)))
 
 
 def _check(check: Check) -> Line:
     detail = (Span(" – ", Style.QUIET), *_quiet(check.detail.spans)) if check.detail else ()
-    return _line((Span(f"{MARKS[check.mark]} "), *check.value.spans, *detail))
+    return _flat(_line((Span(f"{MARKS[check.mark]} "), *check.value.spans, *detail)))
+
+
+def _flat(line: Line) -> Line:
+    """Without line breaks: a name must not look like a further line of the list."""
+    return tuple(replace(span, value=span.value.replace("\n", " ")) for span in line)
 
 
 def _quiet(spans: Iterable[Span]) -> tuple[Span, ...]:

@@ -205,6 +205,47 @@ def refused_as(error: RefusedWith, *words: str) -> bool:
     return any(word.casefold() in text for word in words)
 
 
+def is_gone(error: RefusedWith) -> bool:
+    """Whether Graph says that there is no such thing."""
+    return error.status == 404
+
+
+def text(record: Json, name: str) -> str:
+    """A text field; empty when it is absent, null or something else."""
+    value = record.get(name)
+    return value if isinstance(value, str) else ""
+
+
+async def set_enabled(api: Graph, user: str, needs: Sequence[str], *, enabled: bool) -> None:
+    """Turn an account on or off."""
+    from msgraph.generated.models.user import User
+
+    await api.write(api.user(user).to_patch_request_information(User(account_enabled=enabled)), needs)
+
+
+async def set_password(api: Graph, user: str, needs: Sequence[str]) -> None:
+    """Set a random password that nobody sees; whoever signs in must change it."""
+    from msgraph.generated.models.password_profile import PasswordProfile
+    from msgraph.generated.models.user import User
+
+    profile = PasswordProfile(password=api.around.password(), force_change_password_next_sign_in=True)
+    await api.write(api.user(user).to_patch_request_information(User(password_profile=profile)), needs)
+
+
+async def make_pass(api: Graph, user: str, needs: Sequence[str], *, minutes: int) -> str:
+    """A Temporary Access Pass for one sign-in within so many minutes; only this answer ever shows it."""
+    from msgraph.generated.models.temporary_access_pass_authentication_method import (
+        TemporaryAccessPassAuthenticationMethod,
+    )
+
+    body = TemporaryAccessPassAuthenticationMethod(is_usable_once=True, lifetime_in_minutes=minutes)
+    info = api.user(user).authentication.temporary_access_pass_methods.to_post_request_information(body)
+    value = text(await api.write(info, needs), "temporaryAccessPass")
+    if not value:
+        raise Unreachable(VENDOR, _call(info), "the answer carries no pass")
+    return value
+
+
 def _import_sdk() -> None:
     """Load everything the first block needs, so that the first block does not pay for it."""
     for module in _MODULES:

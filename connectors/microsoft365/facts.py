@@ -11,40 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from connectors.contract import Account, Json
 from connectors.http import RefusedWith
-from connectors.microsoft365.client import Graph, quoted
-
-GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
-PRIVILEGED_AUTHENTICATION_ADMINISTRATOR = "7be44c8a-adaf-4e2a-84d6-ab2649e08a13"
-MAY_CHANGE_ADMINS = frozenset({GLOBAL_ADMINISTRATOR, PRIVILEGED_AUTHENTICATION_ADMINISTRATOR})
-
-# Roles whose holders only a Privileged Authentication or Global Administrator may change. `isPrivileged`
-# is readable in beta only, so the built-in roles' template ids are listed (Entra built-in roles, marked
-# PRIVILEGED, from memory of the 2026 list: unverified on a tenant). One too many makes a technician look.
-PRIVILEGED_ROLES: dict[str, str] = {
-    GLOBAL_ADMINISTRATOR: "Global Administrator",
-    PRIVILEGED_AUTHENTICATION_ADMINISTRATOR: "Privileged Authentication Administrator",
-    "e8611ab8-c189-46e8-94e1-60213ab1f814": "Privileged Role Administrator",
-    "fe930be7-5e62-47db-91af-98c3a49a38b1": "User Administrator",
-    "c4e39bd9-1100-46d3-8c65-fb160da0071f": "Authentication Administrator",
-    "729827e3-9c14-49f7-bb1b-9608f156bbb8": "Helpdesk Administrator",
-    "966707d0-3269-4727-9be2-8c3a10f19b9d": "Password Administrator",
-    "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3": "Application Administrator",
-    "158c047a-c907-4556-b7ef-446551a6b5f7": "Cloud Application Administrator",
-    "194ae4cb-b126-40b2-bd5b-6091b380977d": "Security Administrator",
-    "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9": "Conditional Access Administrator",
-    "29232cdf-9323-42fd-ade2-1d097af3e4de": "Exchange Administrator",
-    "f28a1f50-f6e7-4571-818b-6a12f2af6b6c": "SharePoint Administrator",
-    "3a2c62db-5318-420d-8d74-23affee5d9d5": "Intune Administrator",
-    "8ac3fc64-6eca-42ea-9e69-59f4c7b60eb2": "Hybrid Identity Administrator",
-    "25a516ed-2fa0-40ea-a2d0-12923a21473a": "Authentication Extensibility Administrator",
-    "0526716b-113d-4c15-b2c8-68e3c22b9f80": "Authentication Policy Administrator",
-    "9360feb5-f418-4baa-8175-e2a00bac4301": "Directory Writers",
-    "fdd7a751-b60b-444a-984c-02652fe8fa1c": "Groups Administrator",
-    "8329153b-31d0-4727-b945-745eb3bc5f31": "Domain Name Administrator",
-    "be2f45a1-457d-42af-a067-6ec1fa63bc45": "External Identity Provider Administrator",
-    "7698a772-787b-4ac8-901f-60d6b08affd2": "Cloud Device Administrator",
-    "59d46f88-662b-457b-bceb-5c3809e5908f": "Lifecycle Workflows Administrator",
-}
+from connectors.microsoft365.client import Graph, quoted, text
+from connectors.microsoft365.methods import Method, read_methods
+from connectors.microsoft365.roles import GLOBAL_ADMINISTRATOR, MAY_CHANGE_ADMINS, Role, roles_of
 
 _USER = (
     "id",
@@ -61,34 +30,6 @@ _USER = (
 _MOST_REPORTS = 2000
 
 Read = TypeVar("Read")
-
-
-class Role(BaseModel):
-    """A directory role the leaver holds, can activate, or has by a group."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    """Template id of a built-in role."""
-    name: str
-    how: str
-    """'active', 'eligible', 'by group'."""
-
-    @property
-    def privileged(self) -> bool:
-        """Whether changing its holder takes a higher role."""
-        return self.id in PRIVILEGED_ROLES
-
-
-class Method(BaseModel):
-    """A registered sign-in method."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    kind: str
-    """Graph's type without its prefix: 'phoneAuthenticationMethod'."""
-    title: str
 
 
 class Microsoft365Facts(BaseModel):
@@ -155,9 +96,9 @@ async def _read(api: Graph, user_id: str) -> Microsoft365Facts:
             for group, name in groups.items()
         ]
     roles = (
-        *_roles(active.result() or (), "active"),
-        *_roles(eligible.result() or (), "eligible"),
-        *_roles((role for reading in by_group for role in reading.result() or ()), "by group"),
+        *roles_of(active.result() or (), "active"),
+        *roles_of(eligible.result() or (), "eligible"),
+        *roles_of((role for reading in by_group for role in reading.result() or ()), "by group"),
     )
     privileged = bool(groups) or any(role.privileged for role in roles)
     may_change, last = False, False
@@ -170,14 +111,14 @@ async def _read(api: Graph, user_id: str) -> Microsoft365Facts:
         # Not told is taken as the careful answer: we may not, and nobody else is known.
         may_change, last = ours.result() is True, others.result() is not False
     user = reading_user.result()
-    user_name = _text(user, "userPrincipalName")
+    user_name = text(user, "userPrincipalName")
     domain = user_name.rpartition("@")[2].casefold()
     return Microsoft365Facts(
         enabled=user.get("accountEnabled") is True,
         user_name=user_name,
         synced=user.get("onPremisesSyncEnabled") is True,
-        sam_account_name=_text(user, "onPremisesSamAccountName"),
-        distinguished_name=_text(user, "onPremisesDistinguishedName"),
+        sam_account_name=text(user, "onPremisesSamAccountName"),
+        distinguished_name=text(user, "onPremisesDistinguishedName"),
         last_sync=moment(user.get("onPremisesLastSyncDateTime")),
         guest=user.get("userType") == "Guest",
         federated=domain in (federated.result() or frozenset[str]()),
@@ -242,7 +183,7 @@ class _Reader:
             self.api.read_all(user.owned_objects.to_get_request_information(), select=fields),
         )
         return {
-            _text(group, "id"): _text(group, "displayName")
+            text(group, "id"): text(group, "displayName")
             for group in (*inside, *owned)
             if group.get("isAssignableToRole") is True
         }
@@ -261,7 +202,7 @@ class _Reader:
                     for boss in level
                 )
             )
-            below = [_text(person, "id") for page in pages for person in page]
+            below = [text(person, "id") for page in pages for person in page]
             # A circle of managers is possible in a directory; nobody is visited twice.
             level = [person for person in dict.fromkeys(below) if person not in found and person != self.user]
             found.update(dict.fromkeys(level))
@@ -272,7 +213,7 @@ class _Reader:
             self.api.sdk.domains.to_get_request_information(), select=("id", "authenticationType")
         )
         return frozenset(
-            _text(domain, "id").casefold() for domain in domains if domain.get("authenticationType") == "Federated"
+            text(domain, "id").casefold() for domain in domains if domain.get("authenticationType") == "Federated"
         )
 
     async def may_change_admins(self) -> bool:
@@ -285,9 +226,9 @@ class _Reader:
             )
             if not found:
                 return False
-            self.api.service_principal = _text(found[0], "id")
+            self.api.service_principal = text(found[0], "id")
         ours = await self.role_assignments(self.api.service_principal)
-        return any(role.id in MAY_CHANGE_ADMINS for role in _roles(ours, "active"))
+        return any(role.id in MAY_CHANGE_ADMINS for role in roles_of(ours, "active"))
 
     async def is_last_global_administrator(self, roles: Iterable[Role]) -> bool:
         """Whether no other enabled user holds the role directly. Holders by group are not counted on."""
@@ -298,7 +239,7 @@ class _Reader:
             directory.role_assignments.to_get_request_information(),
             filter=f"roleDefinitionId eq {quoted(GLOBAL_ADMINISTRATOR)}",
         )
-        others = {_text(holder, "principalId") for holder in holders} - {self.user}
+        others = {text(holder, "principalId") for holder in holders} - {self.user}
         if not others:
             return True
         # Graph takes at most 15 values in one 'in' (advanced filters, read 2026-11).
@@ -309,48 +250,3 @@ class _Reader:
             select=("id", "accountEnabled"),
         )
         return not any(person.get("accountEnabled") is True for person in people)
-
-
-_TITLES: dict[str, str] = {
-    "emailAuthenticationMethod": "Email",
-    "externalAuthenticationMethod": "External method",
-    "fido2AuthenticationMethod": "Security key or passkey",
-    "hardwareOathAuthenticationMethod": "Hardware token",
-    "microsoftAuthenticatorAuthenticationMethod": "Microsoft Authenticator",
-    "phoneAuthenticationMethod": "Phone",
-    "platformCredentialAuthenticationMethod": "Platform credential",
-    "qrCodePinAuthenticationMethod": "QR code with PIN",
-    "softwareOathAuthenticationMethod": "Authenticator app codes",
-    "temporaryAccessPassAuthenticationMethod": "Temporary Access Pass",
-    "windowsHelloForBusinessAuthenticationMethod": "Windows Hello for Business",
-}
-
-
-async def read_methods(api: Graph, user: str) -> tuple[Method, ...]:
-    """The registered sign-in methods, afresh, without the password, which is no method one can remove."""
-    found = await api.read_all(api.user(user).authentication.methods.to_get_request_information())
-    methods: list[Method] = []
-    for entry in found:
-        kind = _text(entry, "@odata.type").removeprefix("#microsoft.graph.")
-        if kind == "passwordAuthenticationMethod":
-            continue
-        detail = _text(entry, "displayName") or _text(entry, "phoneType")
-        title = _TITLES.get(kind, kind or "unknown method")
-        methods.append(Method(id=_text(entry, "id"), kind=kind, title=f"{title} ({detail})" if detail else title))
-    return tuple(methods)
-
-
-def _roles(assignments: Iterable[Json], how: str) -> tuple[Role, ...]:
-    roles: dict[str, Role] = {}
-    for assignment in assignments:
-        definition = assignment.get("roleDefinition")
-        named = definition if isinstance(definition, dict) else {}
-        role = _text(named, "templateId") or _text(assignment, "roleDefinitionId")
-        name = _text(named, "displayName") or PRIVILEGED_ROLES.get(role, role)
-        roles[role] = Role(id=role, name=name, how=how)
-    return tuple(roles.values())
-
-
-def _text(record: Json, name: str) -> str:
-    value = record.get(name)
-    return value if isinstance(value, str) else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from connectors.contract import Context, Task
-from connectors.http import RefusedWith
 from connectors.microsoft365.client import ADMIN_ROLES_NEEDED, Graph
 from connectors.microsoft365.facts import Microsoft365Facts
 
@@ -50,11 +49,6 @@ def look_again_in(ctx: Ctx, since: datetime) -> float:
     """Seconds until the next read: eager at first, since most writes show at once; then politely."""
     age = (ctx.clock.now() - since).total_seconds()
     return 1.0 if age < 10 else 5.0 if age < 60 else 20.0
-
-
-def is_gone(error: RefusedWith) -> bool:
-    """Whether Graph says that there is no such thing."""
-    return error.status == 404
 
 
 def _who(ctx: Ctx) -> str:

@@ -1,21 +1,62 @@
-"""Deleting sign-in methods in an order that Graph accepts."""
+"""Sign-in methods: reading them, and deleting them in an order that Graph accepts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel, ConfigDict
+
 from connectors.contract import Refused
 from connectors.http import RefusedWith
-from connectors.microsoft365.client import VENDOR, Graph, refused_as
-from connectors.microsoft365.facts import Method, read_methods
-from connectors.microsoft365.guards import Ctx, is_gone
+from connectors.microsoft365.client import VENDOR, Graph, is_gone, refused_as, text
 
 if TYPE_CHECKING:
     from kiota_abstractions.request_information import RequestInformation
     from msgraph.generated.users.item.authentication.authentication_request_builder import (
         AuthenticationRequestBuilder,
     )
+
+
+class Method(BaseModel):
+    """A registered sign-in method."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    kind: str
+    """Graph's type without its prefix: 'phoneAuthenticationMethod'."""
+    title: str
+
+
+_TITLES: dict[str, str] = {
+    "emailAuthenticationMethod": "Email",
+    "externalAuthenticationMethod": "External method",
+    "fido2AuthenticationMethod": "Security key or passkey",
+    "hardwareOathAuthenticationMethod": "Hardware token",
+    "microsoftAuthenticatorAuthenticationMethod": "Microsoft Authenticator",
+    "phoneAuthenticationMethod": "Phone",
+    "platformCredentialAuthenticationMethod": "Platform credential",
+    "qrCodePinAuthenticationMethod": "QR code with PIN",
+    "softwareOathAuthenticationMethod": "Authenticator app codes",
+    "temporaryAccessPassAuthenticationMethod": "Temporary Access Pass",
+    "windowsHelloForBusinessAuthenticationMethod": "Windows Hello for Business",
+}
+
+
+async def read_methods(api: Graph, user: str) -> tuple[Method, ...]:
+    """The registered sign-in methods, afresh, without the password, which is no method one can remove."""
+    found = await api.read_all(api.user(user).authentication.methods.to_get_request_information())
+    methods: list[Method] = []
+    for entry in found:
+        kind = text(entry, "@odata.type").removeprefix("#microsoft.graph.")
+        if kind == "passwordAuthenticationMethod":
+            continue
+        detail = text(entry, "displayName") or text(entry, "phoneType")
+        title = _TITLES.get(kind, kind or "unknown method")
+        methods.append(Method(id=text(entry, "id"), kind=kind, title=f"{title} ({detail})" if detail else title))
+    return tuple(methods)
+
 
 # Which builder deletes which type, in the order of removal. Graph refuses to delete the default method while
 # others remain, and the alternate phone must go before the mobile one (Microsoft Graph, phoneAuthenticationMethod,
@@ -81,7 +122,7 @@ def order_of_removal(methods: Iterable[Method]) -> tuple[Method, ...]:
     return tuple(sorted(methods, key=place))
 
 
-async def delete_method(ctx: Ctx, key: str, kind: str, needs: Sequence[str]) -> None:
+async def delete_method(api: Graph, user: str, key: str, kind: str, needs: Sequence[str]) -> None:
     """Delete one method; one that is gone already is fine.
 
     Should it be the default after all, the others go first: all of them were to go anyway. Raises Refused
@@ -92,19 +133,19 @@ async def delete_method(ctx: Ctx, key: str, kind: str, needs: Sequence[str]) -> 
             VENDOR,
             f"DELETE {kind}",
             "Graph v1.0 cannot delete this kind of method",
-            f"Delete it in https://entra.microsoft.com, Users > {ctx.account.name} > Authentication methods.",
+            "Delete it in https://entra.microsoft.com, Users > the person > Authentication methods.",
         )
     try:
-        await _delete(ctx.api, ctx.account.id, key, kind, needs)
+        await _delete(api, user, key, kind, needs)
     except RefusedWith as refused:
         if not refused_as(refused, "default method"):
             raise
     else:
         return
-    for other in order_of_removal(await read_methods(ctx.api, ctx.account.id)):
+    for other in order_of_removal(await read_methods(api, user)):
         if other.id != key and removable(other.kind):
-            await _delete(ctx.api, ctx.account.id, other.id, other.kind, needs)
-    await _delete(ctx.api, ctx.account.id, key, kind, needs)
+            await _delete(api, user, other.id, other.kind, needs)
+    await _delete(api, user, key, kind, needs)
 
 
 async def _delete(api: Graph, user: str, key: str, kind: str, needs: Sequence[str]) -> None:

@@ -23,17 +23,16 @@ from connectors.contract import (
     Wave,
 )
 from connectors.http import RefusedWith
-from connectors.microsoft365.client import VENDOR, Graph, refused_as
-from connectors.microsoft365.facts import Microsoft365Facts, moment, read_methods
+from connectors.microsoft365.client import VENDOR, Graph, is_gone, refused_as, set_enabled, set_password
+from connectors.microsoft365.facts import Microsoft365Facts, moment
 from connectors.microsoft365.guards import (
     CLOCKS_APART,
     Ctx,
     by_hand,
     emergency_account,
-    is_gone,
     look_again_in,
 )
-from connectors.microsoft365.methods import delete_method, order_of_removal, removable
+from connectors.microsoft365.methods import delete_method, order_of_removal, read_methods, removable
 
 _DELETED = "the account does not exist any more (deleted; it can be restored for 30 days)"
 
@@ -60,7 +59,7 @@ class BlockSignIn(Step[Graph, Microsoft365Facts]):
         return Todo((Item(key="sign-in", title="Sign-in", before={"accountEnabled": enabled}),))
 
     async def act(self, ctx: Ctx, item: Item, intent: Intent) -> Accepted:
-        await self._set(ctx, enabled=False)
+        await set_enabled(ctx.api, ctx.account.id, self.permissions, enabled=False)
         return Accepted()
 
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
@@ -79,17 +78,11 @@ class BlockSignIn(Step[Graph, Microsoft365Facts]):
     async def undo(self, ctx: Ctx, item: Item) -> Outcome | None:
         if item.before.get("accountEnabled") is not True:
             return Done("it was blocked before the offboarding, so it stays blocked")
-        await self._set(ctx, enabled=True)
+        await set_enabled(ctx.api, ctx.account.id, self.permissions, enabled=True)
         user = await _user(ctx, "accountEnabled")
         if user is not None and user.get("accountEnabled") is True:
             return Done("accountEnabled read as true")
         return Waiting(2, "Graph does not show the account enabled yet")
-
-    async def _set(self, ctx: Ctx, *, enabled: bool) -> None:
-        from msgraph.generated.models.user import User
-
-        info = ctx.api.user(ctx.account.id).to_patch_request_information(User(account_enabled=enabled))
-        await ctx.api.write(info, self.permissions)
 
 
 class RevokeSessions(Step[Graph, Microsoft365Facts]):
@@ -160,13 +153,8 @@ class ResetPassword(Step[Graph, Microsoft365Facts]):
         return Todo((Item(key="password", title="Password", before=before),))
 
     async def act(self, ctx: Ctx, item: Item, intent: Intent) -> Accepted:
-        from msgraph.generated.models.password_profile import PasswordProfile
-        from msgraph.generated.models.user import User
-
-        profile = PasswordProfile(password=ctx.api.around.password(), force_change_password_next_sign_in=True)
-        info = ctx.api.user(ctx.account.id).to_patch_request_information(User(password_profile=profile))
         try:
-            await ctx.api.write(info, self.permissions)
+            await set_password(ctx.api, ctx.account.id, self.permissions)
         except RefusedWith as refused:
             if refused_as(refused, "on-premises mastered", "federated"):
                 raise Refused(
@@ -247,7 +235,7 @@ class RemoveSignInMethods(Step[Graph, Microsoft365Facts]):
         )
 
     async def act(self, ctx: Ctx, item: Item, intent: Intent) -> Accepted:
-        await delete_method(ctx, item.key, str(item.before.get("kind", "")), self.permissions)
+        await delete_method(ctx.api, ctx.account.id, item.key, str(item.before.get("kind", "")), self.permissions)
         return Accepted()
 
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:

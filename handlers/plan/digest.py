@@ -7,11 +7,14 @@ import json
 
 from sqlmodel import Session, col, select
 
+from handlers.cases.states import PlanState
 from handlers.cases.tables import AccountRow, Answer, Case, ItemRow, Plan, StepRow
 
 LOCK_OUT = "lock-out"
 REST = "rest"
 """The two kinds of plan a case can have."""
+UNREAD = "unread"
+"""The last part of the id of the step that stands for a system nobody could read."""
 LOCK_OUT_QUESTIONS = frozenset({"how", "contentious", "when"})
 """The answers a lock-out rests on; the others may still come while it waits or runs."""
 
@@ -27,6 +30,19 @@ def items_of(session: Session, step_id: str) -> list[ItemRow]:
     return list(session.exec(select(ItemRow).where(ItemRow.step_id == step_id).order_by(col(ItemRow.key))))
 
 
+def renew_digests(session: Session, case_id: str) -> list[Plan]:
+    """Have waiting plans cover an answer that has just changed: earlier yeses were to something else."""
+    changed: list[Plan] = []
+    query = select(Plan).where(Plan.case_id == case_id, Plan.state == PlanState.AWAITING_APPROVAL)
+    for plan in session.exec(query):
+        digest = digest_of(session, plan)
+        if digest != plan.digest:
+            plan.digest = digest
+            session.add(plan)
+            changed.append(plan)
+    return changed
+
+
 def digest_of(session: Session, plan: Plan) -> str:
     """What is approved: client, leaver, accounts, choices, steps, items, what can't be undone.
 
@@ -35,6 +51,8 @@ def digest_of(session: Session, plan: Plan) -> str:
     case = session.get_one(Case, plan.case_id)
     answers = session.exec(select(Answer).where(Answer.case_id == case.id).order_by(col(Answer.question)))
     accounts = session.exec(select(AccountRow).where(AccountRow.case_id == case.id).order_by(col(AccountRow.system)))
+    steps = steps_of(session, plan.id)
+    systems = {step.system for step in steps if step.step != f"{step.system}.{UNREAD}"}
     covered = {
         "client": case.client,
         "leaver": case.leaver,
@@ -46,7 +64,7 @@ def digest_of(session: Session, plan: Plan) -> str:
             for answer in answers
             if plan.kind != LOCK_OUT or answer.question in LOCK_OUT_QUESTIONS
         ],
-        "accounts": [[row.system, row.account.get("id")] for row in accounts],
+        "accounts": [[row.system, row.account.get("id")] for row in accounts if row.system in systems],
         "steps": [
             [
                 step.step,
@@ -54,7 +72,7 @@ def digest_of(session: Session, plan: Plan) -> str:
                 step.irreversible,
                 [[item.key, item.title, item.destroys] for item in items_of(session, step.id) if not item.added],
             ]
-            for step in steps_of(session, plan.id)
+            for step in steps
         ],
     }
     return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +27,9 @@ from connectors.contract import (
 from handlers.cases.states import PlanEvent, PlanState, StepState, move_plan
 from handlers.cases.tables import AccountRow, Answer, Case, ItemRow, Plan, StepRow
 from handlers.house import House
-from handlers.plan.digest import LOCK_OUT, digest_of
+from handlers.plan.digest import LOCK_OUT, UNREAD, digest_of
 
-UNREAD = "unread"
-"""The last part of the id of the step that stands for a system nobody could read."""
+log = logging.getLogger("offboard.propose")
 
 
 @dataclass(frozen=True)
@@ -67,24 +67,37 @@ async def _read(house: House, client_id: str, system: str, leaver: Account) -> R
         return Reading(system, accounts[0], await connector.facts(api, accounts[0]))
     except VendorError as error:
         return Reading(system, None, None, str(error))
+    except Exception as error:
+        # A bug in one connector must not keep the leaver's other doors open: it is said, and logged.
+        log.exception("reading %s", system)
+        return Reading(system, None, None, f"Our own code failed ({type(error).__name__}).")
 
 
 def keep_readings(session: Session, house: House, case: Case, readings: list[Reading]) -> None:
     """Write down what was read, in place of what was read before."""
     session.exec(delete(AccountRow).where(col(AccountRow.case_id) == case.id))
-    for reading in readings:
-        if reading.account or reading.error:
-            session.add(
-                AccountRow(
-                    case_id=case.id,
-                    system=reading.system,
-                    account=reading.account.model_dump(mode="json") if reading.account else {},
-                    facts=reading.facts.model_dump(mode="json") if reading.facts else {},
-                    error=reading.error,
-                    read_at=house.clock.now(),
-                )
-            )
+    session.add_all(_row(house, case, reading) for reading in readings if reading.account or reading.error)
     session.flush()
+
+
+def add_readings(session: Session, house: House, case: Case, readings: list[Reading]) -> None:
+    """Write down what can be read only now; what a plan rests on already stays as it is."""
+    for reading in readings:
+        kept = session.get(AccountRow, (case.id, reading.system))
+        if reading.account and (kept is None or kept.error):
+            session.merge(_row(house, case, reading))
+    session.flush()
+
+
+def _row(house: House, case: Case, reading: Reading) -> AccountRow:
+    return AccountRow(
+        case_id=case.id,
+        system=reading.system,
+        account=reading.account.model_dump(mode="json") if reading.account else {},
+        facts=reading.facts.model_dump(mode="json") if reading.facts else {},
+        error=reading.error,
+        read_at=house.clock.now(),
+    )
 
 
 def readings_of(session: Session, house: House, case_id: str) -> list[Reading]:
@@ -147,6 +160,9 @@ async def look_everywhere(
         except VendorError as error:
             # The step stays in the plan: the engine looks again and retries by its own rules.
             return Proposed(reading.system, step, Nothing(f"Not seen yet: {error}"))
+        except Exception as error:
+            log.exception("looking for %s", step.id)
+            return Proposed(reading.system, step, Nothing(f"Not seen yet: our own code failed ({type(error).__name__})."))
 
     wanted = [
         (reading, step)

@@ -31,8 +31,8 @@ from handlers.cases.states import StepEvent, StepState, move_step
 from handlers.cases.tables import AccountRow, Case, StepRow
 from handlers.house import House
 from handlers.plan import settle
-from handlers.plan.digest import items_of
-from handlers.plan.propose import UNREAD, Reading, choices_of, context
+from handlers.plan.digest import UNREAD, items_of
+from handlers.plan.propose import Reading, choices_of, context
 from handlers.plan.retry import LEASE
 from handlers.plan.settle import Confirmed, HandedOver, Result, Slow, Stated, Stuck
 from handlers.plan.work import Claim, LostRow, NotYet, Work, after_trouble

@@ -114,7 +114,9 @@ def settle(session: Session, house: House, step_id: str, token: str, result: Res
         case Stuck(reason):
             row.reason = reason
             tell(session, house, case, row)
-    row.by_hand = ""
+    if not isinstance(result, Later | Slow):
+        # Until it could be read back, their word stands: the next attempt changes nothing either.
+        row.by_hand = ""
     session.add(row)
     detail: dict[str, JsonValue] = {"step": row.step, "state": str(row.state), "attempt": row.attempt}
     if row.state == StepState.DONE:
@@ -166,11 +168,21 @@ def advance(session: Session, house: House, case: Case) -> None:
     cards.redraw(session, house, case)
 
 
+def blocked(session: Session, house: House, row: StepRow) -> str:
+    """Why pressing Retry would do harm, as a sentence, or ''."""
+    by_name = {other.step: other for other in case_steps(session, row.case_id)}
+    case = session.get_one(Case, row.case_id)
+    harm = _harm_in_going_on(session, house, case, row, by_name)
+    if not harm and not _ready(house, row, by_name):
+        return "It waits for another step that is not confirmed yet."
+    return harm
+
+
 def _free(session: Session, house: House, case: Case, row: StepRow, by_name: dict[str, StepRow]) -> None:
-    blocked = _harm_in_going_on(session, house, case, row, by_name)
-    if blocked:
+    harm = _harm_in_going_on(session, house, case, row, by_name)
+    if harm:
         row.state = move_step(StepState.PENDING, StepEvent.STUCK)
-        row.reason = blocked
+        row.reason = harm
         tell(session, house, case, row)
     elif _ready(house, row, by_name):
         row.state = move_step(StepState.PENDING, StepEvent.FREED)

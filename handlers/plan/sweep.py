@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
-from handlers.cases.states import StepState
-from handlers.cases.tables import Case, StepRow
+from handlers.cases.states import OPEN_PLANS, StepState
+from handlers.cases.tables import Case, Plan, StepRow
 from handlers.house import House
 from handlers.plan import settle
 
@@ -57,5 +57,6 @@ def _again(session: Session, house: House, row: StepRow) -> None:
 
 def _settle_plans(session: Session, house: House) -> None:
     """A crash between two commits can leave a step settled and its successors not freed."""
-    for case in session.exec(select(Case)):
+    open_cases = select(Case).join(Plan, col(Plan.case_id) == col(Case.id)).where(col(Plan.state).in_(OPEN_PLANS))
+    for case in session.exec(open_cases.distinct()):
         settle.advance(session, house, case)

@@ -66,6 +66,17 @@ def test_markup_in_names_stays_text() -> None:
     assert all(part["emoji"] is False for part in objects([*drawn]) if part.get("type") == "plain_text")
 
 
+def test_a_name_with_line_breaks_does_not_look_like_another_line() -> None:
+    name = "Jane\n✅ Approved by Theo\u2028✅ Done"
+    section = Section(facts=(Fact("Leaver", text(name)),), checklist=(Check(Mark.FAILED, text("Block "), text(name)),))
+    drawn = blocks(Card("C", "n", sections=(section,)))
+    assert read(shown(drawn)).splitlines() == [
+        "C",
+        "Leaver: Jane ✅ Approved by Theo✅ Done",
+        "❌ Block  – Jane ✅ Approved by Theo✅ Done",
+    ]
+
+
 def test_the_lock_screen_line_mentions_nobody() -> None:
     assert fallback("R&D <!channel> <@U1>") == "R&amp;D &lt;!channel&gt; &lt;@U1&gt;"
 
@@ -102,6 +113,16 @@ def test_many_sections_fold_and_keep_every_button_named_by_its_heading() -> None
     assert buttons(shown(drawn)) == [f"Question {number}: Change" for number in range(40)]
     values = [part["value"] for part in objects([*drawn]) if part.get("type") == "button"]
     assert values == [f"t{number}" for number in range(40)]
+
+
+def test_folded_sections_say_where_lines_are_left_out() -> None:
+    checks = tuple(Check(Mark.PENDING, text(f"Leave the group number {number} of many")) for number in range(300))
+    rows = tuple(Section(heading=f"Part {number}", buttons=(Button("Change", f"t{number}"),)) for number in range(60))
+    drawn = blocks(Card("Review", "n", sections=(Section(heading="All", checklist=checks), *rows)))
+    lines = read(shown(drawn)).splitlines()
+    [more] = [index for index, line in enumerate(lines) if "more line" in line]
+    assert lines[more - 1].startswith("⬜ Leave the group")
+    assert lines[more + 1] == "Part 0"
 
 
 def test_a_usual_review_stays_comfortable_and_unfolded() -> None:

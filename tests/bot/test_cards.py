@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from pydantic import JsonValue
 
 from bot.teams.cards import AdaptiveCard, adaptive_card
-from handlers.conversation import Button, Card, Check, Field, Mark, Option, Section, text
+from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Option, Section, text
 from tests.bot.cards import CARDS, HOSTILE, REVIEW
 from tests.bot.test_blocks import any_card
 
@@ -78,6 +78,17 @@ def test_markup_in_names_stays_text() -> None:
     assert "<http://evil.example|Payroll> moc" in read(drawn), "the sign that turns the reading direction is gone"
     # Only a drop-down shows its titles as they are.
     assert all(part["style"] == "compact" for part in parts(drawn, "Input.ChoiceSet"))
+
+
+def test_a_name_with_line_breaks_does_not_look_like_another_line() -> None:
+    name = "Jane\n✅ Approved by Theo\u2028✅ Done"
+    section = Section(facts=(Fact("Leaver", text(name)),), checklist=(Check(Mark.FAILED, text("Block "), text(name)),))
+    drawn = adaptive_card(Card("C", "n", sections=(section,)))
+    assert read(drawn).splitlines() == [
+        "C",
+        "Leaver: Jane ✅ Approved by Theo✅ Done",
+        "❌ Block  – Jane ✅ Approved by Theo✅ Done",
+    ]
 
 
 def test_a_press_brings_its_token_and_the_fields() -> None:

@@ -9,9 +9,9 @@ import jsonschema
 import yaml
 
 from bot.slack.edge import PATH
+from handlers.commands import COMMANDS
 
 MANIFEST = Path(__file__).parents[2] / "manifest.yml"
-COMMANDS = ("offboard", "offboard-status")
 
 
 def test_the_manifest_keeps_to_slacks_schema(specs: Path) -> None:
@@ -19,7 +19,7 @@ def test_the_manifest_keeps_to_slacks_schema(specs: Path) -> None:
     jsonschema.validate(yaml.safe_load(MANIFEST.read_text(encoding="utf-8")), schema)
 
 
-def test_the_manifest_registers_the_commands_the_edge_hears() -> None:
+def test_the_manifest_registers_the_commands_handlers_know() -> None:
     manifest = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
     commands = manifest["features"]["slash_commands"]
     assert tuple(entry["command"] for entry in commands) == tuple(f"/{word}" for word in COMMANDS)

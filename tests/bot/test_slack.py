@@ -53,6 +53,12 @@ async def test_a_command_in_a_direct_message_between_two_people_is_not_private(w
     assert not world.house.heard[0].where.private
 
 
+async def test_a_chat_that_cannot_be_looked_up_is_taken_for_a_public_one(world: World) -> None:
+    world.slack.fail("conversations.open", "internal_error")
+    await world.slack.types("U0MARA", "/offboard Jane Doe")
+    assert [heard.where.private for heard in world.house.heard] == [False]
+
+
 async def test_a_command_without_a_line_to_say_is_merely_acknowledged(world: World) -> None:
     answer = await world.slack.types("U0MARA", "/offboard Jane Doe")
     assert (answer.status, answer.body) == (200, "")
@@ -277,17 +283,21 @@ async def test_a_click_that_was_not_committed_says_try_again_and_keeps_its_butto
 
 
 async def test_no_log_holds_a_body_a_token_or_a_response_url(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    # Bolt takes over the root's level when it is made, so this bot is made at DEBUG.
     with caplog.at_level(logging.DEBUG):
+        runner = await _mount(world, world.house)
         await world.chat.post(TECHS, APPROVAL)
         world.house.reply = Reply("line", card="missing")
         await world.slack.clicks("U0TECH", world.slack.messages("C0TECHS")[0], "Approve")
+        world.house.reply = Reply("Jane Doe's case is open")
+        await world.slack.types("U0MARA", "/offboard Jane Doe")
         world.house.error = RuntimeError("Jane Doe")
         await world.slack.types("U0MARA", "/offboard Jane Doe")
         await world.slack.types("U0MARA", "/unheard-of Jane Doe")
         await world.slack.deliver(b"command=%2Foffboard&text=Jane+Doe", secret="x")
         world.slack.fail("response_url", "no", 9, status=404)
         await world.slack.clicks("U0TECH", world.slack.messages("C0TECHS")[0], "Approve")
-        await world.edge.settle()
+        await runner.cleanup()
     assert caplog.records, "something is logged"
     for secret in ("Jane", "xoxb-", "/response/", "token-yes", SECRET):
         assert secret not in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -131,12 +132,24 @@ async def test_a_slack_that_does_not_answer_is_tried_again_soon(world: World) ->
     with pytest.raises(ChatError, match="Timeout") as caught:
         await slow.post(TECHS, APPROVAL)
     assert caught.value.retry_after == 3
-    nobody = SlackChat({"T0PROVIDER": lambda: "t"}, base_url="http://127.0.0.1:9/api/")
-    with pytest.raises(ChatError) as caught:
-        await nobody.post(TECHS, APPROVAL)
-    assert caught.value.retry_after == 3
     await slow.close()
-    await nobody.close()
+
+
+async def test_a_slack_that_hangs_up_is_tried_again_soon_and_not_in_here(world: World) -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(1)
+        writer.close()
+
+    calls = list[int]()
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    chat = SlackChat({"T0PROVIDER": lambda: "t"}, base_url=f"http://127.0.0.1:{port}/api/")
+    with pytest.raises(ChatError) as caught:
+        await chat.post(TECHS, APPROVAL)
+    assert caught.value.retry_after == 3
+    assert len(calls) == 1
+    await chat.close()
+    server.close()
 
 
 async def test_a_card_that_cannot_be_shown_is_refused_before_slack_is_asked(world: World) -> None:
@@ -182,6 +195,15 @@ async def test_a_busy_response_url_says_how_long_to_wait(world: World) -> None:
     with pytest.raises(ChatError) as caught:
         await world.chat.respond(url, PROGRESS)
     assert caught.value.retry_after == 5
+
+
+async def test_an_answer_is_never_carried_on_to_another_address(world: World) -> None:
+    url, shown = await url_of(world.slack, world.chat)
+    other = str(world.slack.click_payload("U0TECH", shown, "Approve", {})["response_url"])
+    world.slack.redirect("response_url", other)
+    with pytest.raises(ChatError, match="HTTP 307"):
+        await world.chat.respond(url, PROGRESS)
+    assert world.slack.messages("C0TECHS") == [shown]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,399 @@
+"""A stand-in for Microsoft on this machine: sign-in over TLS, Graph, and every way they misbehave.
+
+Several tenants in one; the bearer token says which. Tests use the Python side, another process the small
+JSON side under /_lab/ (state, faults, reset, events). Bound to loopback, it opens nothing real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import dataclasses
+import json
+import secrets
+import ssl
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+from aiohttp import web
+
+from connectors.contract import Json
+from connectors.microsoft365.simulated_graph import Answer, Asked, Directory, Effect, error
+from connectors.microsoft365.simulated_people import APPLICATION, Person, Tenant, sample_tenants
+
+TOKEN_SECONDS = 3600
+KINDS = ("throttle", "unavailable", "error", "lost", "hang", "delay", "malformed", "html", "drop")
+
+
+@dataclass
+class Fault:
+    """Something that goes wrong in one tenant, for the next `calls` requests that match, or until removed.
+
+    throttle 429, unavailable 503, error `status`; lost: done, but the answer is 504; hang: done, answered
+    after `seconds`; delay: `seconds` before; malformed: broken JSON; html: a 502 page; drop: the connection.
+    """
+
+    kind: str
+    calls: int | None = 1
+    match: str = ""
+    """Part of 'METHOD /path'; empty matches every request."""
+    status: int = 500
+    code: str = "InternalServerError"
+    retry_after: str | None = None
+    seconds: float = 0
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request and its answer; passwords are not kept."""
+
+    number: int
+    at: datetime
+    tenant: str
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Json
+    status: int
+    answer: Json | None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class _Token:
+    tenant: str
+    expires: datetime
+    serial: int
+    permissions: frozenset[str]
+
+
+@dataclass
+class SimulatedMicrosoft:
+    """Start it with `async with`, then read `authority`, `base_url` and `ca_file`."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    tls: tuple[Path, Path, Path] | None = None
+    """Certificate, key and authority to use instead of ones made at start."""
+    graph_port: int = 0
+    sign_in_port: int = 0
+    tenants: dict[str, Tenant] = field(default_factory=sample_tenants)
+    calls: list[Call] = field(default_factory=list[Call])
+    sign_ins: list[str] = field(default_factory=list[str])
+    """Tenant of every token asked for."""
+    effects: list[Effect] = field(default_factory=list[Effect])
+
+    def __post_init__(self) -> None:
+        self.faults: dict[str, list[Fault]] = {}
+        self._tokens: dict[str, _Token] = {}
+        self._valid_from: dict[str, int] = {}
+        self._challenged: set[str] = set()
+        self._directories: dict[str, Directory] = {}
+        self._runners: list[web.AppRunner] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="simulated-microsoft-")
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen on loopback; ports chosen by the system unless given."""
+        certificate, key, self.ca_file = self.tls or _make_certificate(Path(self._folder.name))
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate, key)
+        sign_in = web.Application()
+        sign_in.router.add_post("/{tenant}/oauth2/v2.0/token", self._token)
+        graph = web.Application()
+        graph.router.add_get("/_lab/state", self._lab_state)
+        graph.router.add_get("/_lab/events", self._lab_events)
+        graph.router.add_post("/_lab/faults", self._lab_faults)
+        graph.router.add_post("/_lab/reset", self._lab_reset)
+        graph.router.add_route("*", "/v1.0/{path:.*}", self._graph)
+        self.sign_in_port = await self._listen(sign_in, self.sign_in_port, context)
+        self.graph_port = await self._listen(graph, self.graph_port, None)
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        for runner in self._runners:
+            await runner.cleanup()
+        self._runners.clear()
+        self._folder.cleanup()
+
+    @property
+    def authority(self) -> str:
+        """For the connector's settings."""
+        return f"https://localhost:{self.sign_in_port}"
+
+    @property
+    def base_url(self) -> str:
+        """For the connector's settings."""
+        return f"http://127.0.0.1:{self.graph_port}/v1.0"
+
+    def settings(self, tenant: str, secret: str = "env/MICROSOFT_SECRET") -> Json:  # noqa: S107 - a reference
+        """What clients.yml would say for that tenant."""
+        return {
+            "tenant_id": tenant,
+            "client_id": APPLICATION,
+            "client_secret": secret,
+            "base_url": self.base_url,
+            "authority": self.authority,
+        }
+
+    def person(self, user_id: str) -> Person:
+        """The person with that object id, in whichever tenant."""
+        return next(tenant.people[user_id] for tenant in self.tenants.values() if user_id in tenant.people)
+
+    def fail(self, tenant: str, fault: Fault) -> Fault:
+        """Let something go wrong there; returned for removal."""
+        if fault.kind not in KINDS:
+            raise ValueError(f"unknown fault {fault.kind!r}; known are {', '.join(KINDS)}")
+        self.faults.setdefault(tenant, []).append(fault)
+        return fault
+
+    def expire_tokens(self, tenant: str, *, challenge: bool = False) -> None:
+        """No token issued so far is accepted any more; with a challenge, the 401 carries claims (CAE)."""
+        self._valid_from[tenant] = len(self.sign_ins)
+        (self._challenged.add if challenge else self._challenged.discard)(tenant)
+
+    def reset(self) -> None:
+        """The sample people again, no faults, empty journals."""
+        self.tenants = sample_tenants()
+        self.calls.clear()
+        self.effects.clear()
+        self.faults.clear()
+        self._directories.clear()
+
+    # --- sign-in
+
+    async def _token(self, request: web.Request) -> web.Response:
+        tenant_id, form = request.match_info["tenant"], await request.post()
+        self.sign_ins.append(tenant_id)
+        tenant = self.tenants.get(tenant_id)
+        if tenant is None:
+            return _aadsts(90002, "invalid_request", f"Tenant '{tenant_id}' not found.")
+        if not tenant.consented or form.get("client_id") != APPLICATION:
+            return _aadsts(
+                700016,
+                "unauthorized_client",
+                f"Application with identifier '{form.get('client_id')}' was not found in the directory.",
+            )
+        if "client_assertion" in form:
+            if not tenant.certificate:
+                return _aadsts(700027, "invalid_client", "The certificate is not registered on application.")
+        elif form.get("client_secret") != tenant.secret:
+            return _aadsts(7000215, "invalid_client", "Invalid client secret provided.")
+        expires = self.now() + timedelta(seconds=TOKEN_SECONDS)
+        token = _shaped(
+            {
+                "aud": "https://graph.microsoft.com",
+                "tid": tenant_id,
+                "appid": APPLICATION,
+                "oid": tenant.service_principal,
+                "roles": [*tenant.permissions],
+                "exp": int(expires.timestamp()),
+            }
+        )
+        self._tokens[token] = _Token(tenant_id, expires, len(self.sign_ins), frozenset(tenant.permissions))
+        return web.json_response({"token_type": "Bearer", "expires_in": TOKEN_SECONDS, "access_token": token})
+
+    # --- Graph
+
+    async def _graph(self, request: web.Request) -> web.StreamResponse:
+        token = self._tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        stale = token is not None and token.serial <= self._valid_from.get(token.tenant, 0)
+        if token is None or stale or token.expires <= self.now():
+            return self._unauthorised(request, token.tenant if token else "", stale=stale)
+        raw = await request.read()
+        parsed: object = json.loads(raw) if raw else {}
+        asked = Asked(
+            request.method,
+            "/" + request.match_info["path"],
+            dict(request.query),
+            cast("Json", parsed) if isinstance(parsed, dict) else {},
+            request.headers.get("ConsistencyLevel", "").casefold() == "eventual",
+            token.permissions,
+        )
+        fault = self._due(token.tenant, f"{asked.method} {asked.path}")
+        answer = await self._before(fault) if fault else None
+        if answer is None:
+            answer = self._directory(token.tenant).answer(asked)
+        sent = await self._after(fault, request, answer)
+        self._journal(token.tenant, request, asked, answer, sent.status)
+        return sent
+
+    def _directory(self, tenant: str) -> Directory:
+        if tenant not in self._directories:
+            self._directories[tenant] = Directory(self.tenants[tenant], self.now, self.base_url, self.effects)
+        return self._directories[tenant]
+
+    def _due(self, tenant: str, call: str) -> Fault | None:
+        for fault in self.faults.get(tenant, []):
+            if fault.match not in call or (fault.until and self.now() >= fault.until) or fault.calls == 0:
+                continue
+            if fault.calls is not None:
+                fault.calls -= 1
+            return fault
+        return None
+
+    async def _before(self, fault: Fault) -> Answer | None:
+        """An answer in place of the directory's; None lets it happen."""
+        if fault.kind == "delay":
+            await asyncio.sleep(fault.seconds)
+        if fault.kind == "throttle":
+            return error(429, "TooManyRequests", "Too many requests.")
+        if fault.kind == "unavailable":
+            return error(503, "ServiceUnavailable", "The service is unavailable.")
+        if fault.kind == "error":
+            return error(fault.status, fault.code, "Something went wrong.")
+        return None
+
+    async def _after(self, fault: Fault | None, request: web.Request, answer: Answer) -> web.Response:
+        """The answer on the wire, spoilt if the fault is of that sort."""
+        kind = fault.kind if fault else ""
+        if fault and kind == "hang":
+            await asyncio.sleep(fault.seconds)
+        if kind == "drop" and request.transport is not None:
+            request.transport.close()
+        if kind == "lost":
+            answer = error(504, "UnknownError", "The gateway timed out.")
+        if kind == "html":
+            return web.Response(status=502, text="<html>Bad gateway</html>", content_type="text/html")
+        if kind == "malformed":
+            return web.Response(status=200, text='{"value": [', content_type="application/json")
+        headers = {"request-id": secrets.token_hex(8), "Set-Cookie": "tracking=1; Path=/"}
+        if fault and fault.retry_after is not None and answer.status in (429, 503):
+            headers["Retry-After"] = fault.retry_after
+        if answer.body is None:
+            return web.Response(status=answer.status, headers=headers)
+        return web.json_response(answer.body, status=answer.status, headers=headers)
+
+    def _unauthorised(self, request: web.Request, tenant: str, *, stale: bool) -> web.Response:
+        headers = {"request-id": secrets.token_hex(8)}
+        if stale and tenant in self._challenged:
+            claims = base64.b64encode(b'{"access_token":{"nbf":{"essential":true}}}').decode()
+            headers["WWW-Authenticate"] = f'Bearer realm="", error="insufficient_claims", claims="{claims}"'
+        answer = error(401, "InvalidAuthenticationToken", "Lifetime validation failed, the token is expired.")
+        asked = Asked(request.method, "/" + request.match_info["path"], {}, {}, eventual=False, permissions=frozenset())
+        self._journal(tenant, request, asked, answer, 401)
+        return web.json_response(answer.body, status=401, headers=headers)
+
+    def _journal(self, tenant: str, request: web.Request, asked: Asked, answer: Answer, status: int) -> None:
+        headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
+        body = dict(asked.body)
+        if isinstance(profile := body.get("passwordProfile"), dict):
+            body["passwordProfile"] = {**profile, "password": "***"}
+        told = dict(answer.body) if answer.body is not None else None
+        if told is not None and "temporaryAccessPass" in told:
+            told["temporaryAccessPass"] = "***"
+        number = len(self.calls) + 1
+        self.calls.append(
+            Call(number, self.now(), tenant, asked.method, asked.path, asked.query, headers, body, status, told)
+        )
+
+    # --- the lab's side
+
+    async def _lab_state(self, request: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                tenant.id: {
+                    "name": tenant.name,
+                    "faults": [fault.kind for fault in self.faults.get(tenant.id, []) if fault.calls != 0],
+                    "people": [
+                        {
+                            "id": person.id,
+                            "name": person.name,
+                            "title": person.title,
+                            "enabled": person.enabled,
+                            "guest": person.guest,
+                            "synced": person.synced,
+                            "methods": [method.kind for method in person.methods],
+                            "sessions_valid_from": _iso(person.sessions_valid_from),
+                            "password_changed": _iso(person.password_changed),
+                        }
+                        for person in tenant.people.values()
+                    ],
+                }
+                for tenant in self.tenants.values()
+            }
+        )
+
+    async def _lab_events(self, request: web.Request) -> web.Response:
+        after = int(request.query.get("after", "0"))
+        shown = [{**dataclasses.asdict(one), "at": _iso(one.at)} for one in self.effects if one.number > after]
+        return web.json_response({"effects": shown, "calls": len(self.calls)})
+
+    async def _lab_faults(self, request: web.Request) -> web.Response:
+        """{"tenant": id, "set": {"lag": 5}} changes the tenant; {"tenant": id, "fault": {"kind": …}} adds one."""
+        asked = await request.json()
+        tenant = self.tenants[asked["tenant"]]
+        for name, value in asked.get("set", {}).items():
+            if name not in _SETTABLE:
+                raise web.HTTPBadRequest(text=f"{name} can't be set; these can: {', '.join(sorted(_SETTABLE))}")
+            setattr(tenant, name, tuple(cast("list[str]", value)) if isinstance(value, list) else value)
+        if "fault" in asked:
+            self.fail(tenant.id, Fault(**asked["fault"]))
+        if asked.get("clear"):
+            self.faults.pop(tenant.id, None)
+        return web.json_response({"ok": True})
+
+    async def _lab_reset(self, request: web.Request) -> web.Response:
+        self.reset()
+        return web.json_response({"ok": True})
+
+    async def _listen(self, app: web.Application, port: int, context: ssl.SSLContext | None) -> int:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        self._runners.append(runner)
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
+        return cast("tuple[str, int]", runner.addresses[0])[1]
+
+
+_SETTABLE = frozenset(one.name for one in dataclasses.fields(Tenant)) - {"id", "name", "people", "groups"}
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _aadsts(number: int, code: str, text: str) -> web.Response:
+    status = 401 if code == "invalid_client" else 400
+    said = f"AADSTS{number}: {text} Trace ID: {secrets.token_hex(8)}"
+    return web.json_response({"error": code, "error_description": said, "error_codes": [number]}, status=status)
+
+
+def _shaped(claims: Json) -> str:
+    """Looks like a JWT; nobody checks its signature, the simulator knows its own tokens."""
+
+    def part(value: Json) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}.{secrets.token_urlsafe(24)}"
+
+
+def _make_certificate(folder: Path) -> tuple[Path, Path, Path]:
+    import trustme
+
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost", "127.0.0.1")
+    certificate, key, ca_file = folder / "certificate.pem", folder / "key.pem", folder / "ca.pem"
+    for number, blob in enumerate(issued.cert_chain_pems):
+        blob.write_to_path(str(certificate), append=number > 0)
+    issued.private_key_pem.write_to_path(str(key))
+    authority.cert_pem.write_to_path(str(ca_file))
+    return certificate, key, ca_file

@@ -1,0 +1,48 @@
+"""Fires prepared requests at once from a process of its own, and prints each one's latency in milliseconds.
+
+Reads one JSON object from standard input: {"url": …, "requests": [{"body": …, "headers": {…}}, …]}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Mapping
+
+import aiohttp
+
+
+async def fire(url: str, requests: list[Mapping[str, object]]) -> list[float]:
+    """All of them concurrently; a refused one raises."""
+    connector = aiohttp.TCPConnector(limit=len(requests))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        # Connections are open before the clock runs, as Slack's are.
+        await asyncio.gather(*(_open(session, url) for _ in requests))
+
+        async def one(request: Mapping[str, object]) -> float:
+            begun = time.perf_counter()
+            headers = request["headers"]
+            assert isinstance(headers, dict)
+            async with session.post(url, data=str(request["body"]).encode(), headers=headers) as answer:
+                await answer.read()
+                if answer.status != 200:
+                    raise RuntimeError(f"answered {answer.status}")
+            return (time.perf_counter() - begun) * 1000
+
+        return list(await asyncio.gather(*(one(request) for request in requests)))
+
+
+async def _open(session: aiohttp.ClientSession, url: str) -> None:
+    async with session.post(url, data=b"") as answer:
+        await answer.read()
+
+
+def main() -> None:
+    asked = json.load(sys.stdin)
+    print(json.dumps(asyncio.run(fire(asked["url"], asked["requests"]))))
+
+
+if __name__ == "__main__":
+    main()

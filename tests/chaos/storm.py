@@ -1,0 +1,124 @@
+"""The storm: people who go on clicking, a service that keeps dying, and the count afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from pathlib import Path
+
+from bot.lab.sample_clients import MARIA, SAM, TECHNICIANS
+from bot.lab.slack_limits import Shown, buttons
+from tests.chaos.helpdesk import Server
+from tests.city import City
+
+AT_ONCE = 5
+"""Cases under way at the same time."""
+PATIENCE = 180.0
+"""Seconds after the last kill within which everything must have come to its end."""
+MANAGER_PRESSES = ("Head of", "Resigned", "No, on good terms", "Now", "Submit", "Search")
+TECHNICIAN_PRESSES = ("Approve", "Retry")
+
+
+class Storm:
+    """One run."""
+
+    def __init__(self, folder: Path, kills: int, seed: int) -> None:
+        self._folder, self._kills, self._random = folder, kills, random.Random(seed)
+        self._leavers = 0
+        self._commands = 0
+
+    async def run(self) -> dict[str, int]:
+        """The figures."""
+        desk = Server()
+        address = await desk.start()
+        city = City(self._folder, module="tests.chaos.bot", systems={"helpdesk": {"base_url": address}})
+        await city.start()
+        people = asyncio.create_task(self._people(city))
+        try:
+            for _ in range(self._kills):
+                await asyncio.sleep(self._random.uniform(0.05, 1.6))
+                await city.bot.kill_now()
+                await city.bot.start()
+                await city.bot.until_up()
+            self._commands = -1
+            deadline = time.monotonic() + PATIENCE
+            while self._open(city) and time.monotonic() < deadline:
+                await asyncio.sleep(0.2)
+        finally:
+            people.cancel()
+            await asyncio.gather(people, return_exceptions=True)
+            await city.stop()
+            await desk.stop()
+        return self._count(city, desk)
+
+    # --- people ---------------------------------------------------------------------------------
+
+    async def _people(self, city: City) -> None:
+        """Start cases while the storm lasts, and press whatever is there to be pressed."""
+        while True:
+            if self._commands >= 0 and len(self._open(city)) < AT_ONCE:
+                name = city.add_leaver(self._leavers)
+                self._leavers += 1
+                await city.types(MARIA, f"/offboard {name}")
+            for message in city.slack.private(MARIA.user):
+                await self._press(city, MARIA.user, message, MANAGER_PRESSES)
+            for message in city.slack.messages(TECHNICIANS):
+                await self._press(city, SAM.user, message, TECHNICIAN_PRESSES)
+            await asyncio.sleep(0.05)
+
+    async def _press(self, city: City, user: str, message: Shown, wanted: tuple[str, ...]) -> None:
+        for label in buttons(message):
+            if any(want in label for want in wanted):
+                await city.clicks(user, message, label)
+                return
+
+    # --- what really happened -------------------------------------------------------------------
+
+    def _open(self, city: City) -> list[str]:
+        """Cases that are neither done nor called off."""
+        rows = city.rows(
+            "SELECT c.id FROM 'case' c WHERE c.closed = '' AND (SELECT count(*) FROM plan p WHERE"
+            " p.case_id = c.id AND p.state = 'done') < 2"
+        )
+        return [str(row[0]) for row in rows]
+
+    def _count(self, city: City, desk: Server) -> dict[str, int]:
+        done = city.rows(
+            "SELECT s.step, json_extract(c.leaver, '$.id'), s.id FROM step s JOIN 'case' c ON c.id = s.case_id"
+            " WHERE s.state = 'done'"
+        )
+        false_done = sum(not self._is_so(city, desk, *map(str, row)) for row in done)
+        cases = city.rows("SELECT count(*) FROM 'case'")[0][0]
+        repeats = self._repeats(city)
+        return {
+            "kills": self._kills,
+            "cases": int(str(cases)),
+            "lost": len(self._open(city)),
+            "doubled": sum(len(numbers) - 1 for numbers in desk.tickets.values()),
+            "false_done": false_done,
+            "idempotent_repeats": repeats,
+        }
+
+    def _is_so(self, city: City, desk: Server, step: str, person_id: str, row_id: str) -> bool:
+        """Whether the simulator shows what the row claims."""
+        if step == "helpdesk.open_ticket":
+            items = city.rows("SELECT id FROM item WHERE step_id = ?", row_id)
+            return all(desk.tickets.get(str(item[0])) for item in items)
+        person = city.person(person_id)
+        return {
+            "microsoft365.block_sign_in": lambda: not person.enabled,
+            "microsoft365.reset_password": lambda: city.since_start(person.password_changed),
+            "microsoft365.revoke_sessions": lambda: city.since_start(person.sessions_valid_from),
+            "microsoft365.revoke_sessions_again": lambda: city.since_start(person.sessions_valid_from),
+            "microsoft365.remove_sign_in_methods": lambda: not person.methods,
+        }[step]()
+
+    def _repeats(self, city: City) -> int:
+        """Effects beyond the one (sessions: two) that a leaver's case needs."""
+        seen: dict[tuple[str, str], int] = {}
+        for effect in city.microsoft.effects:
+            if "method" not in effect.what:
+                key = (effect.user, effect.what)
+                seen[key] = seen.get(key, 0) + 1
+        return sum(count - (2 if "session" in what else 1) for (_, what), count in seen.items() if count > 1)

@@ -1,0 +1,79 @@
+"""The database: made at first run, as the tables say, with transactions that commit before anybody is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlmodel import Session, SQLModel, select
+
+from handlers.cases import tables
+from handlers.cases.migrate import upgrade
+from handlers.cases.store import Store, after_commit
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    url = f"sqlite:///{tmp_path / 'deep' / 'offboard.db'}"
+    upgrade(url)
+    store = Store(url)
+    yield store
+    store.close()
+
+
+async def test_the_migrations_make_exactly_the_tables(store: Store) -> None:
+    def difference(session: Session) -> list[object]:
+        ours = set(SQLModel.metadata.tables)
+        context = MigrationContext.configure(
+            session.connection(), opts={"include_name": lambda name, kind, _: kind != "table" or name in ours}
+        )
+        return list(compare_metadata(context, SQLModel.metadata))
+
+    assert await store.read(difference) == []
+
+
+async def test_the_file_is_for_its_owner_alone_and_upgrading_twice_does_nothing(store: Store) -> None:
+    upgrade(store.url)
+    mode = Path(str(store.engine.url.database)).stat().st_mode
+    assert mode & 0o077 == 0
+
+
+async def test_nobody_is_told_before_the_commit_nor_without_one(store: Store) -> None:
+    told: list[str] = []
+
+    def fails(session: Session) -> None:
+        after_commit(session, lambda: told.append("failed"))
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await store.write(fails)
+    await store.write(lambda session: after_commit(session, lambda: told.append("committed")))
+    assert told == ["committed"]
+
+
+async def test_a_time_comes_back_aware_and_in_utc(store: Store) -> None:
+    at = datetime(2026, 11, 23, 18, 0, tzinfo=timezone(timedelta(hours=1)))
+    await store.write(lambda session: session.add(tables.Heard(key="k", at=at)))
+    row = await store.read(lambda session: session.exec(select(tables.Heard)).one())
+    assert row.at == at
+    assert row.at.tzinfo is UTC
+
+
+async def test_two_writers_never_decide_on_the_same_state(store: Store) -> None:
+    """The lost update: both read nought, both write one."""
+
+    def count(session: Session) -> None:
+        row = session.get(tables.Heard, "n")
+        seen = int(row.at.timestamp()) if row else 0
+        session.merge(tables.Heard(key="n", at=datetime.fromtimestamp(seen + 1, UTC)))
+
+    other = Store(store.url)
+    await asyncio.gather(*(one.write(count) for one in (store, other) * 10))
+    row = await store.read(lambda session: session.get_one(tables.Heard, "n"))
+    other.close()
+    assert int(row.at.timestamp()) == 20

@@ -1,0 +1,201 @@
+"""The questions: back, change, not sure, everything recommended, left half-way, gone quiet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from handlers.plan.digest import LOCK_OUT, REST
+from tests.journeys import chooses, says_now, submits
+from tests.toy import Toy, ToyWorld
+from tests.world import World, roster
+
+
+@pytest.fixture
+async def asking(tmp_path: Path, toys: ToyWorld) -> AsyncIterator[World]:
+    """A house whose toy directory has questions of its own."""
+    world = await World.build(tmp_path, (Toy(toys, asks=True),), roster())
+    yield world
+    await world.close()
+
+
+async def test_back_goes_one_question_back_and_keeps_what_was_said(world: World) -> None:
+    await chooses(world)
+    await world.clicks("maria", "Dismissed")
+    assert "Step 2 of 4" in world.reads("maria")
+    await world.clicks("maria", "Back")
+    assert "Step 1 of 4" in world.reads("maria")
+    assert "How is Jane Doe leaving?: Dismissed" in world.reads("maria")
+    await world.clicks("maria", "Back")
+    assert "Is this the person who leaves?" in world.reads("maria")
+
+
+async def test_an_answer_is_changed_from_the_review(world: World) -> None:
+    await says_now(world)
+    await world.clicks("maria", "Change")
+    await world.clicks("maria", "Dismissed")
+    assert "right so?" in world.reads("maria")
+    await world.clicks("maria", "Submit")
+    assert "How is Jane Doe leaving?: Dismissed" in world.reads("sam")
+
+
+async def test_a_technician_answers_what_the_manager_is_not_sure_of(world: World, toys: ToyWorld) -> None:
+    await chooses(world)
+    await world.clicks("maria", "Not sure")
+    assert "Maria Lopez was not sure, please answer" in world.reads("sam")
+    assert "Plan the lock-out now" not in world.reads("sam")  # nobody said 'now'
+    await world.clicks("maria", "No, on good terms")
+    await world.clicks("maria", "Now")
+    await world.clicks("maria", "Submit")
+    assert "A technician answers what you were not sure of" in world.reads("maria")
+    assert await world.plans() == []
+
+    await world.clicks("sam", "Already gone")
+    await world.clicks("priya", "Approve")
+    assert "How is Jane Doe leaving?: Already gone" in world.reads("sam")
+    assert not toys.named("Jane Doe").open
+
+
+async def test_the_questions_of_a_system_come_with_it(asking: World, toys: ToyWorld) -> None:
+    await says_now(asking)
+    assert "What becomes of the desk?" in asking.reads("maria")
+    await asking.clicks("maria", "Keep it")
+    await asking.clicks("maria", "Open a ticket")
+    await asking.clicks("maria", "Submit")
+    await asking.clicks("sam", "Approve")
+    assert list(toys.tickets) == ["T1"]
+    assert "What becomes of the desk?: Keep it" in asking.reads("sam")
+
+
+async def test_accepting_everything_recommended_stops_before_anything_is_destroyed(asking: World) -> None:
+    await says_now(asking)
+    reply = await asking.clicks("maria", "Accept all recommended")
+    assert reply.line == "Stopped at 'What becomes of the desk?': what destroys data is always yours to pick."
+    await asking.clicks("maria", "Keep it")
+    await asking.clicks("maria", "Accept all recommended")
+    assert "Open a ticket about it?: Open a ticket" in asking.reads("maria")
+    assert "(Submit)" in asking.reads("maria")
+
+
+async def test_the_lock_out_goes_ahead_of_the_other_questions(asking: World, toys: ToyWorld) -> None:
+    await says_now(asking)
+    await asking.clicks("maria", "Lock out Jane Doe now, the other questions after")
+    first = (await asking.plans())[0]
+    assert (first.kind, first.state) == (LOCK_OUT, "awaiting approval")
+    await asking.clicks("sam", "Approve: lock out Jane Doe")
+    assert not toys.named("Jane Doe").open
+
+    await asking.clicks("maria", "Keep it")
+    await asking.clicks("maria", "Open a ticket")
+    await asking.clicks("maria", "Submit")
+    second = (await asking.plans())[1]
+    assert (second.kind, second.state) == (REST, "awaiting approval")
+    assert second.digest != first.digest
+    assert toys.tickets == {}
+    await asking.clicks("priya", "Approve")
+    assert list(toys.tickets) == ["T1"]
+
+
+async def test_an_answer_changed_after_the_lock_out_was_planned_voids_its_approval(
+    tmp_path: Path, toys: ToyWorld
+) -> None:
+    toys.named("Jane Doe").approvers = 2
+    world = await World.build(tmp_path, (Toy(toys, asks=True),), roster())
+    await says_now(world)
+    await world.clicks("maria", "Lock out Jane Doe now")
+    before = (await world.plans())[0].digest
+    await world.clicks("sam", "Approve")
+    for _ in range(3):
+        await world.clicks("maria", "Back")
+    await world.clicks("maria", "Dismissed")
+    assert (await world.plans())[0].digest != before
+
+    await world.clicks("priya", "Approve")
+    assert toys.effects == []  # Sam's yes was to something else
+    await world.clicks("sam", "Approve")
+    assert not toys.named("Jane Doe").open
+    await world.close()
+
+
+async def test_a_case_left_half_way_is_brought_up_again_and_goes_on(world: World, toys: ToyWorld) -> None:
+    await chooses(world)
+    await world.passes(days=1, minutes=30)
+    assert "This case waits for your answers. Nothing has been changed yet." in world.reads("maria")
+    await world.clicks("maria", "Go on")
+    assert "There is a newer message about this case below." in world.reads("maria")
+    await world.clicks("maria", "Resigned")
+    await world.clicks("maria", "No, on good terms")
+    await world.clicks("maria", "Now")
+    await world.clicks("maria", "Submit")
+    await world.clicks("sam", "Approve")
+    assert not toys.named("Jane Doe").open
+
+
+async def test_a_reminder_after_a_lock_out_does_not_say_that_nothing_was_changed(asking: World) -> None:
+    await says_now(asking)
+    await asking.clicks("maria", "Lock out Jane Doe now")
+    await asking.clicks("sam", "Approve")
+    await asking.passes(days=1, minutes=30)
+    assert "This case waits for your answers." in asking.reads("maria")
+    assert "Nothing has been changed" not in asking.reads("maria")
+
+
+async def test_a_case_nobody_goes_on_with_expires_and_says_so(world: World, toys: ToyWorld) -> None:
+    await chooses(world)
+    await world.passes(days=14, hours=12)
+    assert "The case has expired: nobody went on with it." in world.reads("maria")
+    assert (await world.cases())[0].closed == "expired"
+    assert toys.effects == []
+
+
+async def test_a_manager_who_said_now_and_went_quiet_alarms_the_technicians(world: World, toys: ToyWorld) -> None:
+    await says_now(world)
+    await world.passes(minutes=4)
+    assert "Plan the lock-out now" not in world.reads("sam")
+    await world.passes(minutes=2)
+    assert "A manager said 'now' and has not gone on for 5 minutes." in world.reads("sam")
+    await world.clicks("sam", "Plan the lock-out now")
+    await world.clicks("sam", "Approve")
+    assert not toys.named("Jane Doe").open
+
+
+async def test_no_quiet_alarm_once_the_lock_out_is_planned(asking: World) -> None:
+    await says_now(asking)
+    await asking.clicks("maria", "Lock out Jane Doe now")
+    await asking.clicks("sam", "Approve")
+    await asking.passes(minutes=10)
+    assert "has not gone on" not in asking.reads("sam")
+
+
+async def test_a_lock_out_planned_by_a_technician_still_needs_an_approval(tmp_path: Path, toys: ToyWorld) -> None:
+    people = roster(lockout="immediate")
+    maria = people.people[0].model_copy(update={"directory": {"contoso": "id-2"}})
+    people = people.model_copy(update={"people": (maria, *people.people[1:])})
+    world = await World.build(tmp_path, (Toy(toys),), people)
+    await says_now(world)
+    await world.passes(minutes=6)
+    await world.clicks("sam", "Plan the lock-out now")
+    assert toys.effects == []  # the manager has not confirmed it
+    await world.clicks("sam", "Approve")
+    assert not toys.named("Jane Doe").open
+    await world.close()
+
+
+async def test_a_cancelled_case_changes_nothing_and_can_not_be_approved(world: World, toys: ToyWorld) -> None:
+    await submits(world)
+    old = world._with_button("sam", "Approve")
+    token = next(button.token for button in old.card.buttons if "Approve" in button.label)
+    await world.clicks("maria", "Cancel the case")
+    assert "Cancelled. Nothing was changed." in world.reads("maria")
+    await world.presses("sam", token, old.place)
+    assert toys.effects == []
+
+
+async def test_a_rejected_case_can_be_cancelled_and_expires(world: World) -> None:
+    await submits(world)
+    await world.clicks("sam", "Reject", values={"reason": "She is on holiday."})
+    reply = await world.clicks("maria", "Cancel the case")
+    assert reply.line == ""
+    assert (await world.cases())[0].closed == "cancelled"
