@@ -6,6 +6,7 @@ permissions of our own token can be read, so that what is missing is known befor
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -73,6 +74,8 @@ class EntraSignIn:
     def __init__(self, vendor: str, application: Application, around: Surroundings) -> None:
         self._vendor, self._application, self._around = vendor, application, around
         self._credential: ClientSecretCredential | CertificateCredential | None = None
+        # Many reads start side by side: the first fetches the token, the others find it.
+        self._one_at_a_time = asyncio.Lock()
 
     async def get_token(
         self,
@@ -86,18 +89,21 @@ class EntraSignIn:
         from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
         from azure.core.exceptions import ServiceResponseError as NoResponse
 
-        if self._credential is None:
-            self._credential = self._make()
-        try:
-            return await self._credential.get_token(
-                *scopes, claims=claims, tenant_id=tenant_id, enable_cae=enable_cae, **kwargs
-            )
-        except ClientAuthenticationError as error:
-            # A corrected secret must be read again the next time.
-            await self.forget()
-            raise self._explain(error) from None
-        except (HttpResponseError, ServiceRequestError, NoResponse) as error:
-            raise self._explain(error) from None
+        async with self._one_at_a_time:
+            if self._credential is None:
+                self._credential = self._make()
+            credential = self._credential
+            try:
+                return await credential.get_token(
+                    *scopes, claims=claims, tenant_id=tenant_id, enable_cae=enable_cae, **kwargs
+                )
+            except ClientAuthenticationError as error:
+                # A corrected secret must be read again the next time.
+                self._credential = None
+                await credential.close()
+                raise self._explain(error) from None
+            except (HttpResponseError, ServiceRequestError, NoResponse) as error:
+                raise self._explain(error) from None
 
     async def permissions(self, scope: str) -> frozenset[str] | None:
         """Application permissions ('roles') in our own token for that scope; None when it can't be read."""
@@ -115,9 +121,10 @@ class EntraSignIn:
 
     async def forget(self) -> None:
         """Drop credential and cached tokens: the next call signs in afresh."""
-        credential, self._credential = self._credential, None
-        if credential is not None:
-            await credential.close()
+        async with self._one_at_a_time:
+            credential, self._credential = self._credential, None
+            if credential is not None:
+                await credential.close()
 
     async def close(self) -> None:
         await self.forget()

@@ -10,6 +10,7 @@ from handlers.access import approvals
 from handlers.approve import proof_field, proofs_wanted
 from handlers.cases.states import OPEN_PLANS, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import Plan, StepRow
+from handlers.cases.wanted import PROPOSE, pending
 from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Section, Style, Text, quiet, strong, text
 from handlers.pen import Pen
 from handlers.plan.digest import LOCK_OUT, items_of, steps_of
@@ -41,13 +42,7 @@ def headline(pen: Pen, ways: list[WayState]) -> Text:
         return text(messages.CLOSED.get(case.closed, case.closed))
     lock_out = next((plan for plan in case_plans(pen.session, case.id) if plan.kind == LOCK_OUT), None)
     if lock_out is None:
-        unplanned = case.draft.get("unplanned")
-        if unplanned:
-            return text(f"The plan could not be made: {unplanned}")
-        waiting = any(answer.asked_technician for answer in answers_of(pen.session, case.id).values())
-        if waiting:
-            return text("A technician answers what you were not sure of; then it goes on.")
-        return text(f"Reading {name}'s accounts and laying out the plan …")
+        return _unplanned(pen)
     if lock_out.state == PlanState.REJECTED:
         who = pen.house.roster.name_of(lock_out.decided_by)
         return text(strong("Rejected"), f" by {who}: {lock_out.reason}")
@@ -60,6 +55,19 @@ def headline(pen: Pen, ways: list[WayState]) -> Text:
         return text(strong(f"{name} is locked out since {messages.clock(pen.house, case, ended)}."))
     open_ways = [way for way in ways if way.ended_at is None]
     return text(strong(f"Not fully locked out: {len(open_ways)} of {len(ways)} ways in are not confirmed as ended."))
+
+
+def _unplanned(pen: Pen) -> Text:
+    """Why there is no plan yet."""
+    case = pen.case
+    unplanned = case.draft.get("unplanned")
+    if unplanned:
+        return text(f"The plan could not be made: {unplanned}")
+    if any(answer.asked_technician for answer in answers_of(pen.session, case.id).values()):
+        return text("A technician answers what you were not sure of; then it goes on.")
+    if case.stage != "submitted" and not pending(pen.session, case.id, PROPOSE):
+        return text("The questions are not all answered yet. Nothing is planned.")
+    return text(f"Reading {case.leaver_name}'s accounts and laying out the plan …")
 
 
 def ways_section(pen: Pen, ways: list[WayState]) -> Section:

@@ -63,12 +63,13 @@ async def run(house: House, lookup_id: str) -> None:
     try:
         apply = await ASKS[lookup.kind](house, case, lookup)
         await house.store.write(lambda session: _apply(session, house, lookup, apply))
-        return
     except VendorError as error:
         sentence = str(error)
     except Exception as error:
         log.exception("%s try %d", lookup.kind, lookup.tries)
         sentence = f"Our own code failed ({type(error).__name__}). If it stays, tell your developer."
+    else:
+        return
     await house.store.write(lambda session: _trouble(session, house, lookup, sentence))
 
 

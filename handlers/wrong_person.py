@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from sqlmodel import Session
@@ -22,6 +23,8 @@ from handlers.plan.settle import case_plans, case_steps
 
 STOPPABLE = frozenset({PlanState.RUNNING, PlanState.WAITING, PlanState.NEEDS_PERSON, PlanState.DONE})
 CLOSED = "wrong person"
+
+log = logging.getLogger("offboard.wrong_person")
 
 
 def wrong_person(click: Click) -> Reply:
@@ -66,18 +69,23 @@ async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
     choices = await house.store.read(lambda session: choices_of(session, case.id))
     undone: list[Undone] = []
     for row, items in work:
-        step = house.registry.step(row.step)
+        step = house.registry.find_step(row.step)
         reading = readings.get(row.system)
-        if reading is None or reading.account is None:
+        if step is None or reading is None or reading.account is None:
+            undone += [Undone(item.id, "NOT restored: this version knows no way back") for item in items]
             continue
-        _, api = await house.connection(case.client, row.system)
-        ctx = context(house, case.client, reading, api, choices, row.id)
         for item in items:
             before = Item(key=item.key, title=item.title, before=item.before, destroys=item.destroys)
             try:
-                outcome = await step.undo(ctx, before)
+                _, api = await house.connection(case.client, row.system)
+                outcome = await step.undo(context(house, case.client, reading, api, choices, row.id), before)
             except VendorError as error:
-                undone.append(Undone(item.id, f"not restored: {error}"))
+                undone.append(Undone(item.id, f"NOT restored: {error}"))
+                continue
+            except Exception as error:
+                # One step's bug must not keep the others from being restored.
+                log.exception("undoing %s", row.step)
+                undone.append(Undone(item.id, f"NOT restored: our own code failed ({type(error).__name__})"))
                 continue
             if outcome is not None:
                 undone.append(Undone(item.id, _words(outcome)))
@@ -113,7 +121,7 @@ def _words(outcome: Outcome) -> str:
         case Waiting(_, why):
             return f"restored, not visible yet: {why}"
         case Failed(why) | Unreadable(why):
-            return f"not restored: {why}"
+            return f"NOT restored: {why}"
 
 
 def way_back_in(click: Click) -> Reply:
@@ -132,8 +140,8 @@ def way_back_in(click: Click) -> Reply:
         for reading in readings:
             if reading.account is None:
                 continue
-            connector, api = await house.connection(client_id, reading.system)
             try:
+                connector, api = await house.connection(client_id, reading.system)
                 secret = await connector.restore(api, reading.account)
             except VendorError as error:
                 lines.append(str(error))

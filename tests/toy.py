@@ -335,7 +335,7 @@ class Toy(Connector[ToyWorld, ToyFacts]):
     def cautions(self, facts: ToyFacts) -> tuple[Caution, ...]:
         cautions = [Caution(line, bars_immediate=True) for line in facts.cautions]
         if facts.approvers > 1:
-            cautions.append(Caution("the last one with a master key", True, facts.approvers, facts.proof))
+            cautions.append(Caution("the last one with a master key", bars_immediate=True, approvers=facts.approvers, proof=facts.proof))
         return tuple(cautions)
 
     def reports(self, facts: ToyFacts) -> frozenset[str]:

@@ -268,7 +268,7 @@ class World:
         settle: bool = True,
     ) -> Reply:
         """Press the button of that label, on the newest message that has it where this person can see it."""
-        shown = on or self._with_button(person, label)
+        shown = on or self.with_button(person, label)
         sections = [section for section in shown.card.sections if not within or within == section.heading]
         button = next(button for section in sections for button in section.buttons if label in button.label)
         return await self.presses(person, button.token, shown.place, values, settle=settle)
@@ -294,7 +294,12 @@ class World:
             channels.add("C-ADMIN")
         return [shown for shown in self.chat.shown if shown.place.channel in channels]
 
-    def _with_button(self, person: str, label: str) -> Shown:
+    def button(self, person: str, label: str) -> tuple[str, Place]:
+        """The token of the newest button of that label, and where it is: what a replay needs."""
+        shown = self.with_button(person, label)
+        return next(button.token for button in shown.card.buttons if label in button.label), shown.place
+
+    def with_button(self, person: str, label: str) -> Shown:
         for shown in reversed(self.seen_by(person)):
             if any(label in button.label for button in shown.card.buttons):
                 return shown
@@ -330,7 +335,7 @@ class World:
             waiting = session.exec(select(Lookup).where(col(Lookup.done).is_(False)))
             return any(row.lease_until is None or row.lease_until <= self.clock.now() for row in waiting)
 
-        return bool(self.house._tasks) or await self.house.store.read(due)
+        return await self.house.store.read(due)
 
     async def passes(self, **how_long: float) -> None:
         """Let time pass in small steps, everything due happening on the way."""

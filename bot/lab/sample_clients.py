@@ -64,6 +64,7 @@ class Tenant:
     secret: str
     managers: Mapping[str, tuple[str, str]]
     """User id of a manager → their own object id and mail in it, where they have any."""
+    break_glass: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def write(folder: Path, stand_ins: StandIns, signing_secret: str, tenants: tuple
                         "client_secret": keep(f"microsoft365-{tenant.client}", tenant.secret),
                         "base_url": stand_ins.graph,
                         "authority": stand_ins.authority,
+                        "break_glass": [*tenant.break_glass],
                     }
                 },
             }

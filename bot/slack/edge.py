@@ -30,6 +30,7 @@ log = logging.getLogger("offboard.slack")
 
 PATH = "/slack/events"
 PRESS = re.compile(r"^press:\d+$")
+NOT_REVEALED = "That could not be fetched. Issue it in the system itself."
 NOT_REACHED = "That did not reach us, so nothing has happened. Please try again."
 NOT_PLACED = "Slack did not say which workspace you belong to, so nothing was done."
 NOT_CONNECTED = "This workspace is not connected to offboard yet. Ask your service provider to add it."
@@ -186,6 +187,17 @@ class SlackEdge:
             self._start(self._house.answer(reply.card, partial(self._chat.respond, url)))
         if reply.line:
             self._start(self._chat.respond_line(url, reply.line))
+        if reply.secret:
+            self._start(self._reveal(url, reply.secret))
+
+    async def _reveal(self, url: str, secret: Callable[[], Awaitable[str]]) -> None:
+        """Show the clicker, and nobody else, what is kept nowhere."""
+        try:
+            line = await secret()
+        except Exception as error:  # noqa: BLE001 - the person must hear that nothing came of it
+            _unheard(None, error)
+            line = NOT_REVEALED
+        await self._chat.respond_line(url, line)
 
     async def _typed(self, body: Body) -> Inbound:
         # A slash command is offered by the typist's own workspace, also in a shared channel, so

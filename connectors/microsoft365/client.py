@@ -51,7 +51,7 @@ class Graph:
         self.sign_in = EntraSignIn(VENDOR, settings.application, around)
         self.service_principal: str | None = None
         """Our own object id in this tenant, once facts have asked for it; it never changes."""
-        self._http: httpx.AsyncClient | None = None
+        self._gate: Gate | None = None
         self._sdk: GraphServiceClient | None = None
         self._adapter: GraphRequestAdapter | None = None
 
@@ -75,9 +75,10 @@ class Graph:
 
     async def close(self) -> None:
         """Let connection and credential go."""
-        if self._http is not None:
-            await self._http.aclose()
-        self._http = self._sdk = self._adapter = None
+        # The SDK's transport does not pass closing on to ours (msgraph-core 1.5), so the gate is closed itself.
+        if self._gate is not None:
+            await self._gate.aclose()
+        self._gate = self._sdk = self._adapter = None
         await self.sign_in.close()
 
     async def permissions(self) -> frozenset[str] | None:
@@ -189,12 +190,12 @@ class Graph:
         provider = AzureIdentityAuthenticationProvider(
             self.sign_in, scopes=[settings.scope], allowed_hosts=[settings.host], is_cae_enabled=True
         )
-        gate = Gate(VENDOR, self.around, [origin(settings.base_url)], patience=settings.patience)
+        self._gate = Gate(VENDOR, self.around, [origin(settings.base_url)], patience=settings.patience)
         no_retry = RetryHandlerOption(max_retries=0, should_retry=False)
-        self._http = GraphClientFactory.create_with_default_middleware(
-            client=http_client(gate), options={**options, RetryHandlerOption.get_key(): no_retry}
+        client = GraphClientFactory.create_with_default_middleware(
+            client=http_client(self._gate), options={**options, RetryHandlerOption.get_key(): no_retry}
         )
-        self._adapter = GraphRequestAdapter(provider, self._http)
+        self._adapter = GraphRequestAdapter(provider, client)
         self._adapter.base_url = settings.base_url
         self._sdk = GraphServiceClient(request_adapter=self._adapter)
 

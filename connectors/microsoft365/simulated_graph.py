@@ -14,8 +14,9 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from connectors.contract import Json
-from connectors.microsoft365.roles import MAY_CHANGE_ADMINS, PRIVILEGED_ROLES
 from connectors.microsoft365.methods import ALTERNATE_MOBILE, MOBILE
+from connectors.microsoft365.roles import MAY_CHANGE_ADMINS, PRIVILEGED_ROLES
+from connectors.microsoft365.simulated_answers import Answer, Refusal, filtering, forbidden, searching
 from connectors.microsoft365.simulated_people import APPLICATION, Person, SignInMethod, Tenant
 
 _DEFAULT = (
@@ -65,14 +66,6 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Status and body; None is an empty body."""
-
-    status: int
-    body: Json | None = None
-
-
-@dataclass(frozen=True)
 class Effect:
     """Something that changed in a tenant."""
 
@@ -82,24 +75,6 @@ class Effect:
     user: str
     what: str
     detail: str = ""
-
-
-class Refusal(Exception):
-    """A Graph error: status, code, message."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        self.answer = error(status, code, message)
-        super().__init__(message)
-
-
-def _forbidden() -> Refusal:
-    return Refusal(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
-
-
-def error(status: int, code: str, message: str) -> Answer:
-    """An error in Graph's envelope."""
-    inner: Json = {"date": "2026-11-23T08:00:00", "request-id": secrets.token_hex(8)}
-    return Answer(status, {"error": {"code": code, "message": message, "innerError": inner}})
 
 
 @dataclass
@@ -126,7 +101,7 @@ class Directory:
             found = re.fullmatch(pattern, asked.path)
             if found and method == asked.method:
                 if permissions and not asked.permissions & permissions:
-                    raise _forbidden()
+                    raise forbidden()
                 return handle(self, asked, *found.groups())
         raise Refusal(400, "BadRequest", f"Resource not found for the segment '{asked.path.rpartition('/')[2]}'.")
 
@@ -143,9 +118,10 @@ class Directory:
                     "Request with $search query parameter only works through MSGraph with a special request "
                     "header: 'ConsistencyLevel: eventual'",
                 )
-            people = [person for person in people if _found(person, search)]
+            matches = searching(search)
+            people = [person for person in people if matches(_user(person))]
         if wanted := asked.query.get("$filter"):
-            keep = _filter(wanted)
+            keep = filtering(wanted)
             people = [person for person in people if keep(_user(person))]
         return self._page(asked, [_select(_user(person), asked, _DEFAULT) for person in people])
 
@@ -162,7 +138,7 @@ class Directory:
         for name in fields:
             one = needed.get(name, "User-PasswordProfile.ReadWrite.All")
             if not asked.permissions & {one, *({"User.ReadWrite.All"} if name == "accountEnabled" else ())}:
-                raise _forbidden()
+                raise forbidden()
         person = self._own(user_id)
         self._guard_admin(person)
         if "passwordProfile" in fields:
@@ -280,7 +256,7 @@ class Directory:
 
     def service_principals(self, asked: Asked) -> Answer:
         """GET servicePrincipals by appId."""
-        keep = _filter(asked.query.get("$filter", ""))
+        keep = filtering(asked.query.get("$filter", ""))
         ours: Json = {"id": self.tenant.service_principal, "appId": APPLICATION}
         return self._page(asked, [_select(one, asked, ("id", "appId")) for one in (ours,) if keep(one)])
 
@@ -324,7 +300,7 @@ class Directory:
             group.assignable and person.id in (*group.members, *group.owners) for group in self.tenant.groups.values()
         )
         if (held or grouped) and not MAY_CHANGE_ADMINS & set(self.tenant.our_roles):
-            raise _forbidden()
+            raise forbidden()
 
     def _enable(self, person: Person, enabled: bool) -> None:
         self._keep(person)
@@ -362,7 +338,7 @@ class Directory:
         return self._page(asked, shown)
 
     def _roles(self, asked: Asked, held: list[tuple[str, str]]) -> Answer:
-        keep = _filter(asked.query.get("$filter", ""))
+        keep = filtering(asked.query.get("$filter", ""))
         expanded = "roleDefinition" in asked.query.get("$expand", "")
         shown: list[Json] = []
         for principal, role in held:
@@ -439,38 +415,6 @@ def _method(method: SignInMethod) -> Json:
 def _select(whole: Json, asked: Asked, default: Iterable[str]) -> Json:
     names = asked.query["$select"].split(",") if "$select" in asked.query else list(default)
     return {name: whole[name] for name in names if name in whole}
-
-
-def _found(person: Person, search: str) -> bool:
-    clauses: list[tuple[str, str]] = re.findall(r'"(\w+):((?:[^"\\]|\\.)*)"', search)
-    if not clauses or " AND " in search:
-        raise Refusal(400, "Request_UnsupportedQuery", "Unsupported $search clause.")
-    shown = _user(person)
-    return any(_matches(str(shown.get(name) or ""), name, value) for name, value in clauses)
-
-
-def _matches(have: str, name: str, value: str) -> bool:
-    if name != "displayName":
-        return have.casefold().startswith(value.casefold())
-    words, asked = (re.findall(r"\w+", text.casefold()) for text in (have, value))
-    return bool(asked) and all(any(word.startswith(start) for word in words) for start in asked)
-
-
-def _filter(text: str) -> Callable[[Json], bool]:
-    """The few filters that are simulated; others are unsupported, as on advanced ones."""
-    value = r"'((?:[^']|'')*)'"
-    starts: list[tuple[str, str]] = re.findall(rf"startswith\((\w+),{value}\)", text)
-    if starts and " or ".join(f"startswith({name},'{raw}')" for name, raw in starts) == text:
-        return lambda one: any(
-            str(one.get(name) or "").casefold().startswith(raw.replace("''", "'").casefold()) for name, raw in starts
-        )
-    if equal := re.fullmatch(rf"(\w+) eq {value}", text):
-        name, raw = equal.groups()
-        return lambda one: one.get(name) == raw.replace("''", "'")
-    if among := re.fullmatch(rf"(\w+) in \(({value}(?:,{value})*)\)", text):
-        values = set(re.findall(value, among[2]))
-        return lambda one: one.get(among[1]) in values
-    raise Refusal(400, "Request_UnsupportedQuery", "Unsupported or invalid query filter clause specified.")
 
 
 def _any(*names: str) -> frozenset[str]:

@@ -9,8 +9,8 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from connectors.microsoft365.roles import GLOBAL_ADMINISTRATOR
 from connectors.microsoft365.methods import ALTERNATE_MOBILE, MOBILE
+from connectors.microsoft365.roles import GLOBAL_ADMINISTRATOR
 
 CONTOSO = "c0000000-0000-4000-8000-000000000001"
 FABRIKAM = "f0000000-0000-4000-8000-000000000001"

@@ -23,7 +23,8 @@ from typing import Self, cast
 from aiohttp import web
 
 from connectors.contract import Json
-from connectors.microsoft365.simulated_graph import Answer, Asked, Directory, Effect, error
+from connectors.microsoft365.simulated_answers import Answer, error
+from connectors.microsoft365.simulated_graph import Asked, Directory, Effect
 from connectors.microsoft365.simulated_people import APPLICATION, Person, Tenant, sample_tenants
 
 TOKEN_SECONDS = 3600

@@ -162,7 +162,8 @@ async def look_everywhere(
             return Proposed(reading.system, step, Nothing(f"Not seen yet: {error}"))
         except Exception as error:
             log.exception("looking for %s", step.id)
-            return Proposed(reading.system, step, Nothing(f"Not seen yet: our own code failed ({type(error).__name__})."))
+            sentence = f"Not seen yet: our own code failed ({type(error).__name__})."
+            return Proposed(reading.system, step, Nothing(sentence))
 
     wanted = [
         (reading, step)

@@ -106,6 +106,8 @@ async def _read_back(step: AnyStep, ctx: Context[Any, Any], claim: Claim) -> Res
     match finding:
         case Nothing(evidence):
             return Confirmed(evidence)
+        case Todo() if not step.repeatable:
+            return await _find_effects(step, ctx, claim)
         case Todo(items):
             rest = ", ".join(item.title for item in items)
             return HandedOver(f"Read back, and it is still open: {rest}.", claim.row.instructions)
@@ -119,3 +121,18 @@ async def _read_back(step: AnyStep, ctx: Context[Any, Any], claim: Claim) -> Res
                     return Stated(claim.row.by_hand)
                 case Waiting(_, why) | Failed(why):
                     return HandedOver(f"Read back, and it is still open: {why}. {reason}", instructions)
+
+
+async def _find_effects(step: AnyStep, ctx: Context[Any, Any], claim: Claim) -> Result:
+    """Looking can't tell the effect from its absence: search each item by its reference."""
+    found: list[str] = []
+    for row in claim.items:
+        item = Item(key=row.key, title=row.title, before=row.before, destroys=row.destroys)
+        match await step.confirm(ctx, item, Intent(row.id, row.intended_at or ctx.clock.now()), row.reference):
+            case Done(evidence):
+                found.append(evidence)
+            case Unreadable():
+                return Stated(claim.row.by_hand)
+            case Waiting(_, why) | Failed(why):
+                return HandedOver(f"Read back, and it is still open: {why}.", claim.row.instructions)
+    return Confirmed("; ".join(found)) if found else Stated(claim.row.by_hand)

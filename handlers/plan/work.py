@@ -29,7 +29,8 @@ from connectors.contract import (
     Wave,
 )
 from handlers.cases.states import StepState
-from handlers.cases.tables import ItemRow, StepRow
+from handlers.cases.tables import Case, ItemRow, StepRow
+from handlers.cases.wanted import RESTORE, want
 from handlers.house import House
 from handlers.plan.propose import Reading
 from handlers.plan.retry import IN_PLACE, LEASE, again_in
@@ -118,7 +119,7 @@ class Work:
                 problems.append(problem)
         if destroyed_later:
             names = ", ".join(destroyed_later)
-            problems.append(Stuck(f"Found after the approval, and it would be lost for good: {names}."))
+            problems.append(Stuck(f"Found after the approval, so nobody approved it: {names}. Do it by hand, or skip."))
         return worst(problems) or Confirmed("; ".join(item.evidence for item in self.claim.items))
 
     async def _look(self, items: list[ItemRow]) -> Finding:
@@ -150,15 +151,20 @@ class Work:
     ) -> tuple[list[ItemRow], list[ItemRow], list[str]]:
         """What to act on, what only to confirm, and what nobody approved to be destroyed."""
         by_key = {item.key: item for item in known}
-        settled = {item.key for item in self.claim.items if item not in known}
+        settled = [item for item in self.claim.items if item.settled_at is not None]
         keys = {item.key for item in found}
+        lock_out = self.step.wave is Wave.LOCK_OUT
         for item in known:
             if item.key not in keys and not item.intended_at:
                 await self._item_done(item, "was gone already when looked at again")
         seen = [item for item in known if item.key not in keys and item.intended_at]
         act = [by_key[item.key] for item in found if item.key in by_key]
-        new = [item for item in found if item.key not in by_key and item.key not in settled]
-        if new and self.step.wave is Wave.LOCK_OUT:
+        if lock_out and self.step.repeatable:
+            # A way in that was ended and is open again is no evidence any more.
+            act += [item for item in settled if item.key in keys]
+        known_keys = {item.key for item in self.claim.items}
+        new = [item for item in found if item.key not in known_keys]
+        if new and (lock_out or not self.claim.items):
             act += await self._add([item for item in new if not item.destroys])
             return act, seen, [item.title for item in new if item.destroys]
         return act, seen, [item.title for item in new]
@@ -194,8 +200,9 @@ class Work:
 
         def write(session: Session) -> None:
             self._hold(session)
-            for item in new:
-                item.intended_at = now
+            for item in items:
+                item.intended_at = item.intended_at or now
+                item.settled_at = item.accepted_at = None
                 session.add(item)
 
         if items:
@@ -207,14 +214,29 @@ class Work:
         try:
             accepted = await self.step.act(self.ctx, _item(item), intent)
         except VendorError as error:
+            if isinstance(error, Unreachable):
+                await self.house.store.write(lambda session: self._undo_if_stopped(session, item))
             return after_trouble(error, self.claim.row.troubles)
 
         def write(session: Session) -> None:
             self._hold(session)
             _accept(session, item, accepted, self.house.clock.now())
 
-        await self.house.store.write(write)
+        try:
+            await self.house.store.write(write)
+        except LostRow:
+            await self.house.store.write(lambda session: self._undo_if_stopped(session, item))
+            raise
         return None
+
+    def _undo_if_stopped(self, session: Session, item: ItemRow) -> None:
+        """The case was stopped while the vendor was at it: what was restored meanwhile may be gone again."""
+        row = session.get_one(StepRow, self.claim.row.id)
+        if row.state == StepState.CANCELLED:
+            kept = session.get_one(ItemRow, item.id)
+            kept.undone = ""
+            session.add(kept)
+            want(session, self.house, session.get_one(Case, row.case_id), RESTORE)
 
     async def _confirm(self, item: ItemRow) -> Result | None:
         waited = 0.0
@@ -230,7 +252,7 @@ class Work:
                 await self._item_done(item, evidence)
                 return None
             case Waiting(seconds, why):
-                since = item.accepted_at or self.house.clock.now()
+                since = item.accepted_at or item.intended_at or self.house.clock.now()
                 if self.house.clock.now() - since > self.step.lag:
                     minutes = self.step.lag.total_seconds() / 60
                     return Stuck(f"Accepted, but not to be seen after {minutes:.0f} minutes: {why}.")

@@ -330,3 +330,33 @@ async def _mount(world: World, house: ToldHouse) -> web.AppRunner:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     world.slack.bot_url = "http://{}:{}/slack/events".format(*runner.addresses[0][:2])
     return runner
+
+
+async def test_a_secret_is_shown_to_the_one_who_pressed_and_to_nobody_else(world: World) -> None:
+    await world.chat.post(await world.chat.private(MARA), QUESTION)
+    [message] = world.slack.private("U0MARA")
+
+    async def secret() -> str:
+        return "Temporary Access Pass: 8f3k-11"
+
+    world.house.reply = Reply(secret=secret)
+    await world.slack.clicks("U0MARA", message, "At that time")
+    await world.edge.settle()
+    assert "8f3k-11" in read(world.slack.ephemeral("U0MARA")[-1])
+    assert "8f3k-11" not in "".join(read(one) for one in world.slack.private("U0MARA"))
+    assert world.slack.ephemeral("U0TECH") == []
+
+
+async def test_a_secret_that_could_not_be_fetched_is_said_and_its_error_is_not(world: World) -> None:
+    await world.chat.post(await world.chat.private(MARA), QUESTION)
+    [message] = world.slack.private("U0MARA")
+
+    async def secret() -> str:
+        raise RuntimeError("password=hunter2")
+
+    world.house.reply = Reply(secret=secret)
+    await world.slack.clicks("U0MARA", message, "At that time")
+    await world.edge.settle()
+    shown = read(world.slack.ephemeral("U0MARA")[-1])
+    assert "could not be fetched" in shown
+    assert "hunter2" not in shown

@@ -5,6 +5,7 @@ The server keeps what it accepted even when the asker died before reading the an
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import httpx
@@ -99,6 +100,8 @@ class Server:
 
     def __init__(self) -> None:
         self.tickets: dict[str, list[str]] = {}
+        self.asked = 0
+        """Requests to open one."""
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> str:
@@ -116,8 +119,11 @@ class Server:
             await self._runner.cleanup()
 
     async def _open(self, request: web.Request) -> web.Response:
+        self.asked += 1
         opened = self.tickets.setdefault(request.match_info["reference"], [])
         opened.append(f"T{sum(map(len, self.tickets.values())) + 1}")
+        # The asker can die between what we did and what it hears of it.
+        await asyncio.sleep(0.1)
         return web.Response(text=opened[-1])
 
     async def _find(self, request: web.Request) -> web.Response:

@@ -9,11 +9,17 @@ from pathlib import Path
 
 from bot.lab.sample_clients import MARIA, SAM, TECHNICIANS
 from bot.lab.slack_limits import Shown, buttons
+from connectors.microsoft365.simulated_people import CONTOSO
+from connectors.microsoft365.simulator import Fault
 from tests.chaos.helpdesk import Server
 from tests.city import City
 
-AT_ONCE = 5
+AT_ONCE = 8
 """Cases under way at the same time."""
+SLOW = 0.06
+"""Seconds a vendor takes to answer."""
+LONGEST_CALM = 6.0
+"""Seconds between two kills at most, while the service is up."""
 PATIENCE = 180.0
 """Seconds after the last kill within which everything must have come to its end."""
 MANAGER_PRESSES = ("Head of", "Resigned", "No, on good terms", "Now", "Submit", "Search")
@@ -34,16 +40,17 @@ class Storm:
         address = await desk.start()
         city = City(self._folder, module="tests.chaos.bot", systems={"helpdesk": {"base_url": address}})
         await city.start()
+        city.microsoft.fail(CONTOSO, Fault("delay", calls=None, seconds=SLOW))
         people = asyncio.create_task(self._people(city))
         try:
             for _ in range(self._kills):
-                await asyncio.sleep(self._random.uniform(0.05, 1.6))
+                await self._moment(city, desk)
                 await city.bot.kill_now()
                 await city.bot.start()
                 await city.bot.until_up()
             self._commands = -1
             deadline = time.monotonic() + PATIENCE
-            while self._open(city) and time.monotonic() < deadline:
+            while self._open(city) and time.monotonic() < deadline:  # noqa: ASYNC110 - two processes
                 await asyncio.sleep(0.2)
         finally:
             people.cancel()
@@ -51,6 +58,21 @@ class Storm:
             await city.stop()
             await desk.stop()
         return self._count(city, desk)
+
+    async def _moment(self, city: City, desk: Server) -> None:
+        """When to kill: mostly in the middle of vendors' work, sometimes at any time."""
+        if self._random.random() < 0.2:
+            await asyncio.sleep(self._random.uniform(0.05, 2.0))
+            return
+        writes = self._writes(city, desk) + self._random.randint(1, 6)
+        deadline = time.monotonic() + LONGEST_CALM
+        while self._writes(city, desk) < writes and time.monotonic() < deadline:  # noqa: ASYNC110 - two processes
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(self._random.uniform(0, 2 * SLOW))
+
+    def _writes(self, city: City, desk: Server) -> int:
+        """How many requests that change something have arrived."""
+        return desk.asked + sum(call.method != "GET" for call in city.microsoft.calls)
 
     # --- people ---------------------------------------------------------------------------------
 

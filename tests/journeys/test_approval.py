@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,7 @@ async def test_nobody_approves_what_they_requested(tmp_path: Path, toys: ToyWorl
     people = people.model_copy(update={"people": (*people.people[:2], sam, *people.people[3:])})
     world = await World.build(tmp_path, (Toy(toys),), people)
     await world.types("sam", "/offboard Jane Doe")
-    if "Continue" in world.reads("sam"):
-        await world.clicks("sam", "Continue", values={"client": "contoso"})
+    await world.clicks("sam", "Continue", values={"client": "contoso"})
     for label in ("Jane Doe", "Resigned", "No, on good terms", "Now", "Submit"):
         await world.clicks("sam", label)
     assert "You can't decide about this one" in (await world.clicks("sam", "Approve")).line
@@ -56,7 +56,7 @@ async def test_the_last_master_key_takes_two_technicians_and_a_written_proof(wor
     assert "Mind: the last one with a master key" in world.reads("sam")
     assert (await world.clicks("sam", "Approve")).line == "Who else can open the vault?"
     field = next(
-        field for section in world._with_button("sam", "Approve").card.sections for field in section.fields
+        field for section in world.with_button("sam", "Approve").card.sections for field in section.fields
         if field.label == "Who else can open the vault?"
     )  # fmt: skip
     await world.clicks("sam", "Approve", values={field.id: "Maria, tried it today"})
@@ -71,10 +71,9 @@ async def test_the_last_master_key_takes_two_technicians_and_a_written_proof(wor
 
 async def test_the_loser_of_a_race_reads_who_decided(world: World, toys: ToyWorld) -> None:
     await submits(world)
-    shown = world._with_button("priya", "Reject")
-    reject = next(button.token for button in shown.card.buttons if button.label == "Reject")
+    reject, place = world.button("priya", "Reject")
     await world.clicks("sam", "Approve")
-    reply = await world.presses("priya", reject, shown.place, {"reason": "no"})
+    reply = await world.presses("priya", reject, place, {"reason": "no"})
     assert reply.line == "Sam Lee has already approved this. The card is up to date now."
     assert not toys.named("Jane Doe").open
 
@@ -83,10 +82,9 @@ async def test_a_stale_button_about_something_else_names_no_decider(world: World
     toys.named("Jane Doe").by_hand = True
     await submits(world)
     await world.clicks("sam", "Approve")
-    shown = world._with_button("priya", "Retry")
-    retry = next(button.token for button in shown.card.buttons if button.label == "Retry")
+    retry, place = world.button("priya", "Retry")
     await world.clicks("priya", "I take it")
-    reply = await world.presses("priya", retry, shown.place)
+    reply = await world.presses("priya", retry, place)
     assert reply.line == "That has changed meanwhile. The card is up to date now."
 
 
@@ -124,10 +122,9 @@ def _another_step(session: Session) -> None:
 
 @pytest.mark.parametrize("tamper", [_rename_item, _swap_account, _change_answer, _one_approver, _another_step])
 async def test_what_was_changed_between_showing_and_approving_is_refused(
-    world: World, toys: ToyWorld, tamper: object
+    world: World, toys: ToyWorld, tamper: Callable[[Session], None]
 ) -> None:
     await submits(world)
-    assert callable(tamper)
     await world.house.store.write(tamper)
     assert "The plan is not the one you were shown" in (await world.clicks("sam", "Approve")).line
     assert toys.effects == []
@@ -173,7 +170,7 @@ async def test_a_caller_is_verified_by_asking_the_contact_in_chat(world: World, 
     for label in ("Jane Doe", "Resigned", "No, on good terms", "Now", "Submit"):
         await world.clicks("sam", label)
     assert "has not confirmed yet" in (await world.clicks("priya", "Approve")).line
-    assert "Sam Lee says you asked them to end Jane Doe, Head of Sales" in world.reads("maria")
+    assert "Sam Lee says you asked them to end the access of Jane Doe, Head of Sales, jane.doe@" in world.reads("maria")
     await world.clicks("maria", "Yes, I asked")
     await world.clicks("sam", "Approve")
     assert not toys.named("Jane Doe").open
@@ -184,11 +181,10 @@ async def test_a_contact_who_says_no_stops_the_case_and_alarms_the_technicians(w
     await world.clicks("sam", "Ask Maria Lopez in chat")
     for label in ("Jane Doe", "Resigned", "No, on good terms", "Now", "Submit"):
         await world.clicks("sam", label)
-    approve = world._with_button("sam", "Approve")
-    token = next(button.token for button in approve.card.buttons if "Approve" in button.label)
+    approve, place = world.button("sam", "Approve")
     await world.clicks("maria", "No")
     assert "did NOT ask for this" in world.reads("priya")
-    await world.presses("priya", token, approve.place)
+    await world.presses("priya", approve, place)
     assert toys.effects == []
     assert (await world.cases())[0].closed == "cancelled"
 
@@ -216,12 +212,11 @@ async def test_a_yes_that_was_meant_for_one_is_stale_once_another_is_chosen(worl
     await world.clicks("sam", "Ask Maria Lopez in chat")
     for label in ("Jane Doe", "Resigned", "No, on good terms", "Now"):
         await world.clicks("sam", label)
-    asked = world._with_button("maria", "Yes, I asked")
-    yes = next(button.token for button in asked.card.buttons if button.label == "Yes, I asked")
+    yes, place = world.button("maria", "Yes, I asked")
     await world.clicks("sam", "Somebody else")
     await world.clicks("sam", "Search", values={"name": "John Roe"})
     await world.clicks("sam", "John Roe")
-    await world.presses("maria", yes, asked.place)
+    await world.presses("maria", yes, place)
     assert (await world.cases())[0].verified == "asked"
 
 

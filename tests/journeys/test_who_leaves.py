@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+from connectors.contract import Unreachable
 from tests.journeys import answers, chooses, locks_out, says_now, submits
 from tests.toy import Toy, ToyWorld
 from tests.world import World, roster
@@ -110,8 +113,6 @@ async def test_once_a_lock_out_is_planned_nobody_else_can_be_put_in_its_place(tm
 
 
 async def test_the_directory_being_down_is_said_and_the_search_can_be_repeated(world: World, toys: ToyWorld) -> None:
-    from connectors.contract import Unreachable
-
     toys.faults["search"] = [Unreachable("Toy", "search", "no answer") for _ in range(4)]
     await world.types("maria", "/offboard Jane Doe")
     assert "Looking for Jane Doe" in world.reads("maria")
@@ -142,12 +143,8 @@ async def test_a_bug_in_a_system_is_said_too_and_loses_no_case(world: World, toy
 
 
 async def test_going_on_while_the_search_runs_does_not_lose_its_answer(world: World, toys: ToyWorld) -> None:
-    from connectors.contract import Unreachable
-
     toys.faults["search"] = [Unreachable("Toy", "search", "no answer")]
-    world.house.timings = world.house.timings.__class__(
-        **{**world.house.timings.__dict__, "nudge": world.house.timings.inline}
-    )
+    world.house.timings = replace(world.house.timings, nudge=timedelta(0))
     await world.types("maria", "/offboard Jane Doe")
     await world.clicks("maria", "Go on")
     await world.passes(minutes=1)

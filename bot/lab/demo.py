@@ -1,0 +1,263 @@
+"""`offboard demo` and `offboard lab`: stand-ins for Slack and Microsoft, a page to click, and – in the demo – the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import socket
+import webbrowser
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import typer
+
+from bot.lab import sample_clients
+from bot.lab.demo_bot import BotProcess, BotState, NotUp, free_port, healthy
+from bot.lab.demo_stage import Stage
+from bot.lab.demo_tenants import Tenants
+from connectors.microsoft365 import simulated_people as people
+from connectors.microsoft365.simulator import SimulatedMicrosoft
+
+BOT_PORT = 8700
+"""Where `offboard run` listens unless told otherwise."""
+
+
+class CannotStart(Exception):
+    """One sentence on why, and what to do about it."""
+
+
+@dataclass
+class Lab:
+    """The stand-ins, listening, and the files that point a bot at them."""
+
+    stage: Stage
+    tenants: Tenants
+    clients: Path
+    ca_file: Path
+    database: str
+
+    def environment(self, port: int) -> dict[str, str]:
+        """The variables of a bot that uses these stand-ins."""
+        return {
+            "OFFBOARD_CLIENTS": str(self.clients),
+            "OFFBOARD_DATABASE": self.database,
+            "OFFBOARD_CA_FILE": str(self.ca_file),
+            "OFFBOARD_PORT": str(port),
+        }
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self.stage.slack.stop()
+        await self.tenants.microsoft.stop()
+
+
+def serve(port: int, folder: Path, *, open_page: bool) -> None:
+    """Everything, on 127.0.0.1, until Ctrl-C; `folder` gets a fresh database. Exits 1 or 2 with a sentence."""
+    _until_stopped(lambda stop: _demo(port, folder, stop, open_page=open_page))
+
+
+def serve_lab(port: int, folder: Path) -> None:
+    """The stand-ins and the page alone, for a bot of your own. Exits 2 with a sentence."""
+    _until_stopped(lambda stop: _lab(port, folder, stop))
+
+
+async def open_lab(folder: Path, bot_port: int) -> Lab:
+    """Start the stand-ins and write clients.yml, its secrets and the certificate authority into the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    signing_secret = secrets.token_hex(16)
+    stage, microsoft = Stage(signing_secret), SimulatedMicrosoft()
+    slack_api = await stage.start()
+    await microsoft.start()
+    tenants = Tenants(microsoft)
+    ca_file = folder.resolve() / "ca.pem"
+    ca_file.write_bytes(microsoft.ca_file.read_bytes())
+    stage.slack.bot_url = f"http://127.0.0.1:{bot_port}/slack/events"
+    clients = sample_clients.write(
+        folder,
+        sample_clients.StandIns(slack_api, microsoft.base_url, microsoft.authority),
+        signing_secret,
+        tuple(_tenant(tenants, tenant) for tenant in tenants.ids),
+    )
+    return Lab(stage, tenants, clients, ca_file, f"sqlite:///{folder.resolve() / 'offboard.db'}")
+
+
+def _tenant(tenants: Tenants, tenant: str) -> sample_clients.Tenant:
+    return sample_clients.Tenant(
+        client=tenants.name(tenant).lower(),
+        tenant_id=tenant,
+        client_id=people.APPLICATION,
+        secret=tenants.microsoft.tenants[tenant].secret,
+        managers=tenants.managers(tenant),
+        break_glass=(people.BREAK_GLASS,) if tenant == people.CONTOSO else (),
+    )
+
+
+async def _demo(port: int, folder: Path, stop: asyncio.Event, *, open_page: bool) -> None:
+    with _listening(port) as page_socket:
+        bot_port = free_port()
+        lab = await open_lab(folder, bot_port)
+        _forget_last_time(folder)
+        bot = BotProcess(lab.environment(bot_port), folder / "bot.log")
+        try:
+            # The bot imports its libraries while the page imports its own.
+            await bot.start()
+            page = asyncio.create_task(_page(lab, page_socket, stop, bot=bot))
+            try:
+                await _first(bot.until_up(), stop)
+                if not stop.is_set():
+                    _say_ready(port, folder, open_page=open_page)
+                    await page
+            finally:
+                stop.set()
+                await page
+        finally:
+            await bot.stop()
+            await lab.stop()
+
+
+async def _lab(port: int, folder: Path, stop: asyncio.Event) -> None:
+    with _listening(port) as page_socket:
+        lab = await open_lab(folder, BOT_PORT)
+        try:
+            typer.echo(f"The lab's page: http://127.0.0.1:{port}\n\nPoint a bot at it, in another terminal:\n")
+            for name, value in lab.environment(BOT_PORT).items():
+                if name != "OFFBOARD_PORT":
+                    typer.echo(f"export {name}={value}")
+            typer.echo("offboard run\n\nCtrl-C ends the lab.")
+            await _page(lab, page_socket, stop, bot=None)
+        finally:
+            await lab.stop()
+
+
+def _say_ready(port: int, folder: Path, *, open_page: bool) -> None:
+    address = f"http://127.0.0.1:{port}"
+    typer.echo(f"The demo is ready: {address}\nThe bot's log is {folder / 'bot.log'}. Ctrl-C ends everything.")
+    if open_page:
+        webbrowser.open(address)
+
+
+def _forget_last_time(folder: Path) -> None:
+    for old in (*folder.glob("offboard.db*"), folder / "bot.log"):
+        old.unlink(missing_ok=True)
+
+
+# --- the page's server --------------------------------------------------------------------------
+
+
+async def _page(lab: Lab, page_socket: socket.socket, stop: asyncio.Event, *, bot: BotProcess | None) -> None:
+    """Serve the page until told to stop."""
+    # Half the start-up is this import, so it waits until the bot's own has begun.
+    import uvicorn
+    from fastapi import FastAPI
+    from nicegui import ui
+
+    from bot.lab import page
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # Ctrl-C is heard by `_until_stopped`, which has a child to end as well.
+            yield
+
+    kills = set[asyncio.Task[None]]()
+
+    def kill() -> None:
+        if bot is not None:
+            task = asyncio.create_task(bot.kill())
+            kills.add(task)
+            task.add_done_callback(kills.discard)
+
+    outside = _Watch(f"http://127.0.0.1:{BOT_PORT}")
+    control = page.BotControl(
+        state=(lambda: bot.state) if bot else (lambda: outside.state), kill=kill if bot is not None else None
+    )
+    page.build(lab.stage, lab.tenants, control)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    ui.run_with(app, title="offboard – demo", favicon="👋", tailwind=False, show_welcome_message=False)
+    # A browser keeps its line open: it is not waited for.
+    server = Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    watching = asyncio.create_task(outside.watch()) if bot is None else None
+    serving = asyncio.create_task(server.serve([page_socket]))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+    finally:
+        stopping.cancel()
+        if watching:
+            watching.cancel()
+        await asyncio.gather(*kills, return_exceptions=True)
+
+
+class _Watch:
+    """Whether somebody's own bot answers; the lab can only look."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.state = BotState.DOWN
+
+    async def watch(self) -> None:
+        """Look every second, until cancelled."""
+        while True:
+            self.state = BotState.RUNNING if await healthy(self._url) else BotState.DOWN
+            await asyncio.sleep(1)
+
+
+@contextlib.contextmanager
+def _listening(port: int) -> Iterator[socket.socket]:
+    """The page's port, taken before anything is started. Raises CannotStart."""
+    page_socket = socket.socket()
+    try:
+        page_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        page_socket.bind(("127.0.0.1", port))
+    except OSError as error:
+        page_socket.close()
+        raise CannotStart(f"Port {port} can't be used ({error.strerror}): choose another with --port.") from None
+    with page_socket:
+        yield page_socket
+
+
+# --- the end ------------------------------------------------------------------------------------
+
+
+def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run until the work ends or somebody presses Ctrl-C, and leave with a sentence where it could not go on."""
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def asked(_number: int, _frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(stop.set)
+
+        before = {one: signal.signal(one, asked) for one in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            await work(stop)
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+    try:
+        asyncio.run(run())
+    except CannotStart as sentence:
+        typer.echo(str(sentence), err=True)
+        raise SystemExit(2) from None
+    except NotUp as sentence:
+        typer.echo(str(sentence), err=True)
+        raise SystemExit(1) from None
+
+
+async def _first(work: Awaitable[None], stop: asyncio.Event) -> None:
+    """Wait for the work, or leave it when told to stop."""
+    task, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if task.done():
+        task.result()
+    else:
+        task.cancel()

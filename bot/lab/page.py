@@ -1,0 +1,137 @@
+"""The demo's page: Slack on the left, the client's Microsoft 365 on the right, and what to do next above both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from nicegui import ui
+
+from bot.lab import sample_clients
+from bot.lab.demo_bot import BotState
+from bot.lab.demo_stage import Stage
+from bot.lab.demo_tenants import Tenants
+from bot.lab.page_microsoft import MicrosoftPane
+from bot.lab.page_slack import SlackPane
+from bot.lab.sample_clients import Character
+
+TICK = 0.2
+"""Seconds between two looks at what changed."""
+CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+STEPS = (
+    ("As Maria, type /offboard Jane Doe", "and press Enter"),
+    ("Answer with the buttons", "then Submit"),
+    ("Be Sam, a technician", "and approve"),
+    ("Watch Jane's access end", "on the right"),
+    ("Ask /offboard-status Jane", "as Maria again"),
+)
+CHIPS: dict[str, tuple[tuple[str, str], ...]] = {
+    sample_clients.MARIA.user: (
+        ("two Jane Does", "/offboard Jane Doe"),
+        ("Sean O'Brien", "/offboard Sean O'Brien"),
+        ("Zoë Müller", "/offboard Zoe Muller"),
+        ("a guest", "/offboard Ken Guest"),
+        ("already disabled", "/offboard Dana Gone"),
+        ("Maria herself", "/offboard Maria Lopez"),
+        ("last Global Administrator", "/offboard Ada Root"),
+        ("synced from a domain", "/offboard Sam Synced"),
+        ("status", "/offboard-status Jane"),
+    ),
+    sample_clients.FINN.user: (
+        ("Fabrikam's Jane", "/offboard Jane Doe"),
+        ("another company's case", "/offboard-status 1"),
+    ),
+    sample_clients.OSKAR.user: (("as an outsider", "/offboard Jane Doe"), ("peek at a case", "/offboard-status Jane")),
+    sample_clients.SAM.user: (("for a client who phoned", "/offboard Zoe Muller"), ("all cases", "/offboard-status")),
+    sample_clients.PRIYA.user: (("all cases", "/offboard-status"),),
+}
+
+
+class BotControl:
+    """The bot, as far as the page may know and touch it."""
+
+    def __init__(self, state: Callable[[], BotState], kill: Callable[[], None] | None) -> None:
+        """`kill` is None where the bot is somebody else's process."""
+        self.state, self.kill = state, kill
+
+
+def steps_done(stage: Stage, tenants: Tenants) -> list[bool]:
+    """Which of the five steps a visitor has taken, from what they did and what came of it."""
+    deeds = stage.deeds
+    asked = any(deed.command.startswith("/offboard ") for deed in deeds)
+    submitted = any(deed.pressed == "Submit" or deed.pressed.startswith("Lock out ") for deed in deeds)
+    approved = any(
+        deed.pressed.startswith("Approve") and deed.user in {one.user for one in sample_clients.APPROVERS}
+        for deed in deeds
+    )
+    ended = any(effect.what == "blocked" for effect in tenants.microsoft.effects)
+    after = [deed for deed in deeds if deed.command.startswith("/offboard-status")]
+    return [asked, submitted, approved, ended, ended and bool(after)]
+
+
+def build(stage: Stage, tenants: Tenants, bot: BotControl) -> None:
+    """Define the page at '/'; each visitor gets panes of their own on the same stage."""
+
+    @ui.page("/", title="offboard – demo")
+    def index() -> None:  # pyright: ignore[reportUnusedFunction] - NiceGUI calls it
+        ui.add_css(CSS)
+        ui.query(".nicegui-content").classes("page")
+        with ui.element("header").classes("top"):
+            with ui.element("div").classes("brand"):
+                ui.label("offboard").classes("brand-name")
+                ui.label("Everything here is simulated, on this machine.").classes("brand-note")
+            steps = ui.element("ol").classes("steps")
+            bot_box = ui.element("div").classes("bot")
+        with ui.element("main").classes("panes"):
+            slack = SlackPane(stage, _chips)
+            microsoft = MicrosoftPane(tenants)
+        drawn: dict[str, object] = {}
+
+        def refresh() -> None:
+            slack.refresh()
+            microsoft.refresh()
+            done = steps_done(stage, tenants)
+            if drawn.get("steps") != done:
+                drawn["steps"] = done
+                _draw_steps(steps, done)
+            state = bot.state()
+            if drawn.get("bot") != state:
+                drawn["bot"] = state
+                _draw_bot(bot_box, bot, state)
+
+        refresh()
+        ui.timer(TICK, refresh)
+
+
+def _chips(character: Character) -> tuple[tuple[str, str], ...]:
+    return CHIPS[character.user]
+
+
+def _draw_steps(steps: ui.element, done: list[bool]) -> None:
+    steps.clear()
+    now = done.index(False) if False in done else -1
+    with steps:
+        for at, ((what, how), is_done) in enumerate(zip(STEPS, done, strict=True)):
+            with ui.element("li").classes("step" + (" done" if is_done else "") + (" now" if at == now else "")):
+                if is_done:
+                    ui.icon("check").classes("step-number")
+                else:
+                    ui.label(str(at + 1)).classes("step-number")
+                with ui.element("div"):
+                    ui.label(what).classes("step-what")
+                    ui.label(how).classes("step-how")
+
+
+def _draw_bot(box: ui.element, bot: BotControl, state: BotState) -> None:
+    box.clear()
+    words = {BotState.RUNNING: "bot is running", BotState.STARTING: "bot is starting", BotState.DOWN: "bot is down"}
+    with box:
+        with ui.element("div").classes(f"bot-state bot-{state}"):
+            ui.element("span").classes("bot-light")
+            ui.label(words[state])
+        if bot.kill is not None:
+            button = ui.button("Kill the bot", on_click=bot.kill, color=None).props("no-caps unelevated dense")
+            button.classes("bot-kill").tooltip("SIGKILL, at any moment. It comes back in two seconds and goes on.")
+            button.set_enabled(state is BotState.RUNNING)
+
+

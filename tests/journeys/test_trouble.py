@@ -1,0 +1,323 @@
+"""Vendors that refuse, throttle, vanish or lag: nothing is doubled, nothing falsely done, nobody else is held up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from connectors.contract import Refused, Throttled, Unreachable
+from tests.journeys import locks_out, says_now, submits
+from tests.toy import Annex, Toy, ToyWorld
+from tests.world import World, roster
+
+GONE = Unreachable("Toy", "call", "no answer")
+
+
+@pytest.fixture
+async def asking(tmp_path: Path, toys: ToyWorld) -> AsyncIterator[World]:
+    """A house that also opens tickets."""
+    world = await World.build(tmp_path, (Toy(toys, asks=True),), roster())
+    yield world
+    await world.close()
+
+
+@pytest.fixture
+def annex() -> ToyWorld:
+    """A second vendor with the same people."""
+    annex = ToyWorld()
+    annex.add("Jane Doe", "Head of Sales")
+    return annex
+
+
+@pytest.fixture
+async def two(tmp_path: Path, toys: ToyWorld, annex: ToyWorld) -> AsyncIterator[World]:
+    """A house of two systems."""
+    both = {"toy": {}, "annex": {}}
+    world = await World.build(tmp_path, (Toy(toys), Annex(annex)), roster(systems=both))
+    yield world
+    await world.close()
+
+
+async def asks_for_a_ticket(world: World) -> None:
+    await says_now(world)
+    await world.clicks("maria", "Keep it")
+    await world.clicks("maria", "Open a ticket")
+    await world.clicks("maria", "Submit")
+
+
+def rows_of(world: World, heading: str) -> dict[str, str]:
+    """The note field of a stuck step, filled in."""
+    shown = world.with_button("sam", "Skip")
+    section = next(one for one in shown.card.sections if one.heading == heading)
+    return {section.fields[0].id: "the note"}
+
+
+async def test_a_refusal_needs_a_person_who_retries(world: World, toys: ToyWorld) -> None:
+    toys.faults["close"] = [Refused("Toy", "close", "not allowed", "Grant 'close'.")]
+    await locks_out(world)
+    assert "Close the account – Toy: close: not allowed Grant 'close'." in world.reads("sam")
+    assert "Not fully locked out" in world.reads("maria")
+    assert "Doors: ended" in world.reads("maria")  # the other step went on
+    await world.clicks("sam", "Retry")
+    assert "Jane Doe is locked out" in world.reads("maria")
+
+
+async def test_a_step_is_skipped_by_a_named_person_with_a_reason_and_never_green(world: World, toys: ToyWorld) -> None:
+    toys.faults["close"] = [Refused("Toy", "close", "not allowed")]
+    await locks_out(world)
+    assert (await world.clicks("sam", "Skip")).line.startswith("Write why it is skipped")
+    await world.clicks("sam", "Skip", values=rows_of(world, "Close the account"))
+    assert "Toy account: OPEN, skipped by Sam Lee: the note" in world.reads("maria")
+    assert "is locked out since" not in world.reads("maria")
+    assert (await world.plans())[0].state == "done"
+
+
+async def test_done_by_hand_is_read_back_before_it_counts(world: World, toys: ToyWorld) -> None:
+    toys.faults["close"] = [Refused("Toy", "close", "not allowed")]
+    await locks_out(world)
+    note = rows_of(world, "Close the account")
+    await world.clicks("sam", "I did it by hand", values=note)
+    assert "Read back, and it is still open: the account." in world.reads("sam")
+    assert "close Jane Doe" not in toys.effects  # the bot changed nothing
+    toys.named("Jane Doe").open = False
+    await world.clicks("sam", "I did it by hand", values=note)
+    assert "Jane Doe is locked out" in world.reads("maria")
+
+
+async def test_done_by_hand_stays_so_while_the_vendor_is_down(world: World, toys: ToyWorld) -> None:
+    toys.faults["close"] = [Refused("Toy", "close", "not allowed")]
+    await locks_out(world)
+    toys.faults["look"] = [GONE]
+    await world.clicks("sam", "I did it by hand", values=rows_of(world, "Close the account"))
+    await world.passes(minutes=1)
+    assert "Read back, and it is still open: the account." in world.reads("sam")
+    assert "close Jane Doe" not in toys.effects
+
+
+async def test_what_no_system_reads_back_is_stated_and_never_green(world: World, toys: ToyWorld) -> None:
+    toys.named("Jane Doe").by_hand = True
+    await locks_out(world)
+    assert "Keys: OPEN, Sam Lee has it" in world.reads("maria")
+    assert "Take the keys from Jane Doe." in world.reads("sam")
+    assert (await world.clicks("priya", "I did it by hand")).line.startswith("Write what you did")
+    await world.clicks("priya", "I did it by hand", values=rows_of(world, "Collect the keys"))
+    assert "Keys: stated by Priya Rao, not verified: the note" in world.reads("maria")
+    assert "Not fully locked out: 1 of 3 ways in are not confirmed as ended." in world.reads("maria")
+    assert "Last possible access" not in world.reads("maria")
+
+
+async def test_throttling_is_waited_out_as_told(world: World, toys: ToyWorld) -> None:
+    toys.faults["close"] = [Throttled("Toy", "close", 90)]
+    await locks_out(world)
+    await world.passes(seconds=80)
+    assert "close Jane Doe" not in toys.effects
+    assert "asks us to wait 90 s" in world.reads("sam")
+    await world.passes(seconds=15)
+    assert "Jane Doe is locked out" in world.reads("maria")
+
+
+async def test_an_unreachable_vendor_is_tried_for_minutes_then_a_person_is_asked(world: World, toys: ToyWorld) -> None:
+    toys.faults["close"] = [GONE] * 50
+    await locks_out(world)
+    await world.passes(minutes=8)
+    assert "needs a person" not in world.reads("sam")
+    await world.passes(minutes=5)
+    assert "Close the account needs a person." in world.reads("sam")
+    assert "is locked out since" not in world.reads("maria")
+    toys.faults.clear()
+    await world.clicks("sam", "Retry")
+    assert toys.effects.count("close Jane Doe") == 1
+
+
+@pytest.mark.parametrize("call", ["look", "close", "read back", "look at doors", "take badge", "read doors", "ticket"])
+async def test_a_call_that_never_arrived_is_made_again(asking: World, toys: ToyWorld, call: str) -> None:
+    await asks_for_a_ticket(asking)
+    toys.faults[call] = [GONE, GONE]
+    await asking.clicks("sam", "Approve")
+    await asking.passes(minutes=2)
+    assert sorted(toys.effects)[:2] == ["badge Jane Doe front door", "close Jane Doe"]
+    assert len(toys.tickets) == 1
+    assert {row.state for row in (await asking.steps()).values()} == {"done"}
+
+
+@pytest.mark.parametrize("call", ["close", "take badge", "ticket"])
+async def test_a_timeout_after_success_doubles_nothing(asking: World, toys: ToyWorld, call: str) -> None:
+    await asks_for_a_ticket(asking)
+    toys.after[call] = [GONE]
+    await asking.clicks("sam", "Approve")
+    await asking.passes(minutes=1)
+    assert len(toys.effects) == 3
+    assert len(toys.tickets) == 1
+    assert {row.state for row in (await asking.steps()).values()} == {"done"}
+    assert "Jane Doe is locked out" in asking.reads("maria")
+
+
+async def test_where_nothing_tells_whether_it_happened_a_person_looks(asking: World, toys: ToyWorld) -> None:
+    await asks_for_a_ticket(asking)
+    toys.unreadable = True
+    toys.after["ticket"] = [GONE]
+    await asking.clicks("sam", "Approve")
+    await asking.passes(minutes=1)
+    assert "It may have happened already, and nothing can tell" in asking.reads("sam")
+    assert len(toys.tickets) == 1
+    await asking.clicks("sam", "I did it by hand", values=rows_of(asking, "Open a ticket"))
+    assert (await asking.steps())["toy.open_ticket"].state == "stated, not verified"
+    assert len(toys.tickets) == 1
+
+
+async def test_a_person_who_looked_and_found_nothing_has_it_repeated(asking: World, toys: ToyWorld) -> None:
+    await asks_for_a_ticket(asking)
+    toys.unreadable = True
+    toys.faults["ticket"] = [GONE]
+    await asking.clicks("sam", "Approve")
+    await asking.passes(minutes=1)
+    toys.unreadable = False
+    await asking.clicks("sam", "Retry")
+    assert len(toys.tickets) == 1
+    assert (await asking.steps())["toy.open_ticket"].state == "done"
+
+
+async def test_lag_is_waited_out(world: World, toys: ToyWorld) -> None:
+    toys.stale = 10
+    await locks_out(world)
+    assert "is locked out since" not in world.reads("maria")
+    assert "not ended yet: the directory still shows the old state" in world.reads("maria")
+    await world.passes(minutes=1)
+    assert "Jane Doe is locked out" in world.reads("maria")
+    assert toys.effects.count("close Jane Doe") == 1
+
+
+async def test_lag_beyond_its_time_needs_a_person(world: World, toys: ToyWorld) -> None:
+    toys.stale = 10_000
+    await locks_out(world)
+    await world.passes(minutes=3)
+    assert "Accepted, but not to be seen after 2 minutes" in world.reads("sam")
+    assert "is locked out since" not in world.reads("maria")
+    toys.stale = 0
+    await world.clicks("sam", "Retry")
+    assert "Jane Doe is locked out" in world.reads("maria")
+
+
+async def test_lag_after_a_timeout_needs_a_person_in_the_end_too(world: World, toys: ToyWorld) -> None:
+    toys.stale = 10_000
+    toys.after["close"] = [GONE]
+    await locks_out(world)
+    await world.passes(minutes=5)
+    assert "Accepted, but not to be seen after 2 minutes" in world.reads("sam")
+
+
+async def test_a_door_found_after_the_approval_is_closed_and_reported(world: World, toys: ToyWorld) -> None:
+    await submits(world)
+    toys.named("Jane Doe").later_doors.append("back door")
+    await world.clicks("sam", "Approve")
+    assert "badge Jane Doe back door" in toys.effects
+    assert "Found after the approval and ended too: back door." in world.reads("sam")
+
+
+async def test_a_door_opened_again_meanwhile_is_closed_again(world: World, toys: ToyWorld) -> None:
+    jane = toys.named("Jane Doe")
+    jane.doors.append("vault")
+    toys.faults["take badge"] = [GONE]
+    reopened = False
+
+    async def reopens(call: str) -> None:
+        nonlocal reopened
+        if call == "look at doors" and "badge Jane Doe vault" in toys.effects and not reopened:
+            reopened = True
+            jane.doors.append("vault")
+
+    toys.pause = reopens
+    await submits(world)
+    toys.faults["take badge"] = [Refused("Toy", "take badge", "no")]
+    await world.clicks("sam", "Approve")  # the front door is refused, the vault taken
+    await world.clicks("sam", "Retry")
+    assert reopened
+    assert jane.doors == []
+    assert "Jane Doe is locked out" in world.reads("maria")
+
+
+async def test_one_vendor_down_stops_no_other(two: World, toys: ToyWorld, annex: ToyWorld) -> None:
+    annex.faults["close"] = [GONE] * 50
+    await locks_out(two)
+    assert not toys.named("Jane Doe").open
+    assert "Toy account: ended 17:00" in two.reads("maria")
+    assert "Annex account: not ended yet" in two.reads("maria")
+    assert "Not fully locked out: 1 of 3" in two.reads("maria")
+
+
+async def test_a_system_nobody_could_read_is_a_task_and_never_green(
+    two: World, toys: ToyWorld, annex: ToyWorld
+) -> None:
+    annex.faults["find"] = [GONE] * 50
+    await submits(two)
+    assert "Mind: Annex could not be read." in two.reads("sam")
+    await two.clicks("sam", "Approve")
+    assert not toys.named("Jane Doe").open
+    assert "Sign in to Annex, find the leaver's account, end its access, and say what you did." in two.reads("sam")
+    await two.clicks("sam", "I did it by hand", values=rows_of(two, "End access in Annex"))
+    assert "is locked out since" not in two.reads("maria")
+    assert "Annex: stated by Sam Lee, not verified: the note" in two.reads("maria")
+
+
+async def test_a_system_readable_again_for_the_rest_has_its_steps_after_all(
+    two: World, toys: ToyWorld, annex: ToyWorld
+) -> None:
+    annex.faults["find"] = [GONE] * 2  # at the questions and at the lock-out
+    await submits(two)
+    await two.clicks("sam", "Approve")
+    assert not toys.named("Jane Doe").open
+    assert not annex.named("Jane Doe").open
+
+
+async def test_a_bug_in_one_connector_stops_no_other(two: World, toys: ToyWorld, annex: ToyWorld) -> None:
+    async def breaks(call: str) -> None:
+        raise KeyError(call)
+
+    annex.pause = breaks
+    await locks_out(two)
+    assert not toys.named("Jane Doe").open
+    assert "End access in Annex" in two.reads("sam")
+    assert "is locked out since" not in two.reads("maria")
+
+
+async def test_a_vendor_down_when_the_rest_is_planned_loses_no_step(asking: World, toys: ToyWorld) -> None:
+    await says_now(asking)
+    await asking.clicks("maria", "Lock out Jane Doe now")
+    await asking.clicks("sam", "Approve")
+    await asking.clicks("maria", "Keep it")
+    await asking.clicks("maria", "Open a ticket")
+    toys.faults["find"] = [GONE]
+    await asking.clicks("maria", "Submit")
+    await asking.clicks("sam", "Approve")
+    assert len(toys.tickets) == 1
+
+
+async def test_retry_does_not_get_around_what_guards_against_harm(asking: World, toys: ToyWorld) -> None:
+    toys.named("Jane Doe").paid = True
+    toys.faults["ticket"] = [Refused("Toy", "ticket", "no")]
+    await asks_for_a_ticket(asking)
+    await asking.clicks("sam", "Approve")
+    await asking.clicks("sam", "Skip", values=rows_of(asking, "Open a ticket"))
+    assert "It needs 'Open a ticket' confirmed first, which is skipped." in asking.reads("sam")
+    reply = await asking.clicks("sam", "Retry")
+    assert reply.line == "It needs 'Open a ticket' confirmed first, which is skipped."
+    assert toys.named("Jane Doe").paid
+
+
+async def test_a_case_that_can_not_be_planned_is_shown_to_technicians_who_try_again(
+    world: World, toys: ToyWorld
+) -> None:
+    await says_now(world)
+    toys.named("Jane Doe").approvers = "a bug"  # type: ignore[assignment]
+    toys.named("Jane Doe").doors = ["front door", "front door"]  # two items of one key: the plan can't be written
+    toys.named("Jane Doe").approvers = 1
+    await world.clicks("maria", "Submit")
+    await world.passes(minutes=1)
+    assert "A case could not be planned." in world.reads("sam")
+    assert "The plan could not be made: Our own code failed" in world.reads("maria")
+    toys.named("Jane Doe").doors = ["front door"]
+    await world.clicks("sam", "Plan")
+    await world.clicks("sam", "Approve")
+    assert not toys.named("Jane Doe").open
