@@ -11,14 +11,14 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote
 
 from connectors.contract import SignInFailed, Surroundings, Throttled, Unreachable, VendorError
-from connectors.http import CONNECT_SECONDS, PATIENCE_SECONDS, quiet_loggers, redact
+from connectors.http import CONNECT_SECONDS, PATIENCE_SECONDS, quiet_loggers, redact, retry_after
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -52,6 +52,7 @@ _CAUSES: dict[str, tuple[str, str]] = {
         "Use the application's own sign-in, not a partner user's.",
     ),
 }
+_UNKNOWN_CAUSE = ("Entra refused", "Look the code up at https://login.microsoftonline.com/error.")
 
 
 @dataclass(frozen=True)
@@ -157,31 +158,42 @@ class EntraSignIn:
         }
         if self._around.ca_file:
             options["connection_verify"] = str(self._around.ca_file)
-        if application.certificate is not None:
-            pem = self._around.secret(application.certificate).encode()
-            return CertificateCredential(application.tenant_id, application.client_id, certificate_data=pem, **options)
-        if application.client_secret is None:
+        reference = application.certificate or application.client_secret
+        if reference is None:
             raise SignInFailed(self._vendor, "sign-in", "no secret is configured", "Name one in clients.yml.")
-        secret = self._around.secret(application.client_secret)
-        return ClientSecretCredential(application.tenant_id, application.client_id, secret, **options)
+        secret = self._around.secret(reference)
+        try:
+            if application.certificate:
+                options["certificate_data"] = secret.encode()
+                return CertificateCredential(application.tenant_id, application.client_id, **options)
+            return ClientSecretCredential(application.tenant_id, application.client_id, secret, **options)
+        except ValueError:
+            # The exception's own text may quote the secret.
+            raise SignInFailed(
+                self._vendor,
+                "sign-in",
+                f"what lies behind {reference} can't be used, or tenant_id is malformed",
+                "A certificate is PEM text with both the certificate and its private key.",
+            ) from None
 
     def _explain(self, error: Exception) -> VendorError:
         call = f"sign-in to tenant {self._application.tenant_id}"
-        status: int | None = getattr(getattr(error, "response", None), "status_code", None)
+        response: object = getattr(error, "response", None)
+        status: int | None = getattr(response, "status_code", None)
+        if status == 429:
+            headers: Mapping[str, str] = getattr(response, "headers", {})
+            wait = retry_after(headers.get("retry-after"), self._around.clock.now())
+            return Throttled(self._vendor, call, wait)
+        if status is None or status >= 500:
+            return Unreachable(self._vendor, call, f"no usable answer ({status or type(error).__name__})")
         text = redact(str(error))
         found = _CODE.search(text)
         if found:
-            cause, fix = _CAUSES.get(
-                found[1], ("Entra refused", "Look the code up at https://login.microsoftonline.com/error.")
-            )
-            return SignInFailed(
-                self._vendor, call, f"{cause} (AADSTS{found[1]})", fix.format(consent=self._consent_url())
-            )
-        if status == 429:
-            return Throttled(self._vendor, call, 10)
-        if status is None or status >= 500:
-            return Unreachable(self._vendor, call, f"no usable answer ({type(error).__name__})")
-        return SignInFailed(self._vendor, call, text.split("\n", 1)[0], "Check tenant_id, client_id and the secret.")
+            cause, fix = _CAUSES.get(found[1], _UNKNOWN_CAUSE)
+            fix = fix.format(consent=self._consent_url())
+            return SignInFailed(self._vendor, call, f"{cause} (AADSTS{found[1]})", fix)
+        said = text.split("\n", 1)[0]
+        return SignInFailed(self._vendor, call, said, "Check tenant_id, client_id and the secret in clients.yml.")
 
     def _consent_url(self) -> str:
         application = self._application

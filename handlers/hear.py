@@ -32,7 +32,7 @@ async def hear(house: House, inbound: Inbound) -> Reply:
     if person is None:
         log.info("heard a stranger on %s", inbound.actor.platform)
         return Reply(messages.stranger(house.roster.msp.name))
-    return await house.store.write(lambda session: _hear(session, house, inbound, person))
+    return await house.store.write(lambda session: _hear(session, house, inbound, person), urgent=True)
 
 
 def _hear(session: Session, house: House, inbound: Inbound, person: Person) -> Reply:

@@ -24,6 +24,8 @@ log = logging.getLogger("offboard.loops")
 
 LONGEST_NAP = 5.0
 """Seconds after which a loop looks again even if nothing woke it."""
+BREATH = 0.1
+"""Seconds between the first change and the drawing that shows it."""
 SWEEP = 15.0
 HEARD_FOR = timedelta(days=3)
 """How long a thing heard is remembered, to know it when it comes twice."""
@@ -78,6 +80,8 @@ class Loops:
         return max((soonest - self._house.clock.now()).total_seconds(), 0.0)
 
     async def _cards(self) -> float:
+        # What just woke us has more to commit: one drawing then shows all of it, and vendors go first.
+        await self._house.clock.sleep(BREATH)
         wait = await send_waiting(self._house)
         return LONGEST_NAP if wait is None else wait
 

@@ -26,11 +26,13 @@ async def due_now(house: House) -> None:
 
     def work(session: Session) -> None:
         for row in due.take(session, house.clock.now()):
+            if session.get(Due, row.id) is None:
+                continue  # one before it has ended the case
+            session.delete(row)
+            session.flush()
             case = session.get(Case, row.case_id)
             if case is not None and not case.closed:
                 KINDS[row.kind](session, house, case, row)
-            session.delete(row)
-            session.flush()
 
     await house.store.write(work)
 

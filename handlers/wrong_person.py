@@ -100,6 +100,9 @@ async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
             detail={"undone": [[one.item_id, one.words] for one in undone]},
         )  # fmt: skip
         cards.show_channel(session, house, case, cards.NEWS, topic="restored")
+        identity = cards.identity_of(house, case.requester)
+        if identity:
+            cards.show_person(session, house, case.id, cards.NEWS, case.requester, identity, "restored")
 
     return apply
 

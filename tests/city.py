@@ -78,8 +78,8 @@ class City:
         self._folder, self._module = folder, tuple(module.split())
         self._systems, self._client = systems or {}, client or {}
         self._begun = datetime.now(UTC)
-        self._secret = secrets.token_hex(16)
-        self.stage = Stage(self._secret)
+        self.secret = secrets.token_hex(16)
+        self.stage = Stage(self.secret)
         self.microsoft = SimulatedMicrosoft()
         self.bot: Bot
 
@@ -98,7 +98,7 @@ class City:
             people.SECRET,
             {MARIA.user: (people.MARIA, "maria@contoso.example")},
         )
-        file = write(self._folder, stand_ins, self._secret, (contoso,))
+        file = write(self._folder, stand_ins, self.secret, (contoso,))
         self._add_systems(file)
         port = free_port()
         environment = {

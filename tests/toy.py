@@ -87,6 +87,9 @@ class ToyWorld:
     unreadable: bool = False
     """The help desk has no search: nothing tells a ticket from its absence."""
     pause: Callable[[str], Awaitable[None]] | None = None
+    """Awaited before every call."""
+    then: dict[str, Callable[[], None]] = field(default_factory=dict[str, Callable[[], None]])
+    """Called once an effect has happened, before the answer is given."""
 
     def add(self, name: str, title: str = "", **more: object) -> ToyPerson:
         mail = name.casefold().replace(" ", ".").replace("'", "") + "@toy.example"
@@ -107,6 +110,8 @@ class ToyWorld:
             raise queue.pop(0)
 
     def done(self, name: str) -> None:
+        if name in self.then:
+            self.then[name]()
         queue = self.after.get(name)
         if queue:
             raise queue.pop(0)
@@ -335,7 +340,11 @@ class Toy(Connector[ToyWorld, ToyFacts]):
     def cautions(self, facts: ToyFacts) -> tuple[Caution, ...]:
         cautions = [Caution(line, bars_immediate=True) for line in facts.cautions]
         if facts.approvers > 1:
-            cautions.append(Caution("the last one with a master key", bars_immediate=True, approvers=facts.approvers, proof=facts.proof))
+            cautions.append(
+                Caution(
+                    "the last one with a master key", bars_immediate=True, approvers=facts.approvers, proof=facts.proof
+                )
+            )
         return tuple(cautions)
 
     def reports(self, facts: ToyFacts) -> frozenset[str]:

@@ -1,14 +1,15 @@
-"""`offboard demo` and `offboard lab`: stand-ins for Slack and Microsoft, a page to click, and – in the demo – the bot."""
+"""`offboard demo` and `offboard lab`: stand-ins for Slack and Microsoft, a page to click; in the demo the bot, too."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import secrets
+import shutil
 import signal
 import socket
 import webbrowser
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -57,24 +58,25 @@ class Lab:
 
 def serve(port: int, folder: Path, *, open_page: bool) -> None:
     """Everything, on 127.0.0.1, until Ctrl-C; `folder` gets a fresh database. Exits 1 or 2 with a sentence."""
-    _until_stopped(lambda stop: _demo(port, folder, stop, open_page=open_page))
+    here = _prepared(folder)
+    _until_stopped(lambda stop: _demo(port, here, stop, open_page=open_page))
 
 
 def serve_lab(port: int, folder: Path) -> None:
     """The stand-ins and the page alone, for a bot of your own. Exits 2 with a sentence."""
-    _until_stopped(lambda stop: _lab(port, folder, stop))
+    here = _prepared(folder)
+    _until_stopped(lambda stop: _lab(port, here, stop))
 
 
 async def open_lab(folder: Path, bot_port: int) -> Lab:
-    """Start the stand-ins and write clients.yml, its secrets and the certificate authority into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Start the stand-ins and write what a bot needs to find them into the folder, an absolute path that exists."""
     signing_secret = secrets.token_hex(16)
     stage, microsoft = Stage(signing_secret), SimulatedMicrosoft()
     slack_api = await stage.start()
     await microsoft.start()
     tenants = Tenants(microsoft)
-    ca_file = folder.resolve() / "ca.pem"
-    ca_file.write_bytes(microsoft.ca_file.read_bytes())
+    ca_file = folder / "ca.pem"
+    shutil.copyfile(microsoft.ca_file, ca_file)
     stage.slack.bot_url = f"http://127.0.0.1:{bot_port}/slack/events"
     clients = sample_clients.write(
         folder,
@@ -82,7 +84,7 @@ async def open_lab(folder: Path, bot_port: int) -> Lab:
         signing_secret,
         tuple(_tenant(tenants, tenant) for tenant in tenants.ids),
     )
-    return Lab(stage, tenants, clients, ca_file, f"sqlite:///{folder.resolve() / 'offboard.db'}")
+    return Lab(stage, tenants, clients, ca_file, f"sqlite:///{folder / 'offboard.db'}")
 
 
 def _tenant(tenants: Tenants, tenant: str) -> sample_clients.Tenant:
@@ -98,9 +100,10 @@ def _tenant(tenants: Tenants, tenant: str) -> sample_clients.Tenant:
 
 async def _demo(port: int, folder: Path, stop: asyncio.Event, *, open_page: bool) -> None:
     with _listening(port) as page_socket:
+        # Not before the port is ours: another demo may be running here.
+        _forget_last_time(folder)
         bot_port = free_port()
         lab = await open_lab(folder, bot_port)
-        _forget_last_time(folder)
         bot = BotProcess(lab.environment(bot_port), folder / "bot.log")
         try:
             # The bot imports its libraries while the page imports its own.
@@ -140,6 +143,12 @@ def _say_ready(port: int, folder: Path, *, open_page: bool) -> None:
         webbrowser.open(address)
 
 
+def _prepared(folder: Path) -> Path:
+    here = folder.resolve()
+    here.mkdir(parents=True, exist_ok=True)
+    return here
+
+
 def _forget_last_time(folder: Path) -> None:
     for old in (*folder.glob("offboard.db*"), folder / "bot.log"):
         old.unlink(missing_ok=True)
@@ -159,7 +168,7 @@ async def _page(lab: Lab, page_socket: socket.socket, stop: asyncio.Event, *, bo
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
+        def capture_signals(self) -> Generator[None]:
             # Ctrl-C is heard by `_until_stopped`, which has a child to end as well.
             yield
 
@@ -209,7 +218,7 @@ class _Watch:
 
 
 @contextlib.contextmanager
-def _listening(port: int) -> Iterator[socket.socket]:
+def _listening(port: int) -> Generator[socket.socket]:
     """The page's port, taken before anything is started. Raises CannotStart."""
     page_socket = socket.socket()
     try:

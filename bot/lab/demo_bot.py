@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -44,22 +43,23 @@ class BotProcess:
         self._log = log
         self._child: asyncio.subprocess.Process | None = None
         self._comeback: asyncio.Task[None] | None = None
-        self.state = BotState.DOWN
-        self.kills = 0
+        self._last_state = BotState.DOWN
+
+    @property
+    def state(self) -> BotState:
+        """How it is: down from the moment its process has ended, whatever ended it."""
+        if self._child is not None and self._child.returncode is not None:
+            return BotState.DOWN
+        return self._last_state
 
     @property
     def url(self) -> str:
         """Where it listens."""
         return f"http://127.0.0.1:{self._environment['OFFBOARD_PORT']}"
 
-    @property
-    def pid(self) -> int | None:
-        """Its process, while there is one."""
-        return self._child.pid if self._child and self._child.returncode is None else None
-
     async def start(self) -> None:
         """Start the process; `until_up` waits for it."""
-        self.state = BotState.STARTING
+        self._last_state = BotState.STARTING
         with self._log.open("ab") as out:
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -83,10 +83,10 @@ class BotProcess:
             async with asyncio.timeout(UP):
                 while child.returncode is None:
                     if await healthy(self.url):
-                        self.state = BotState.RUNNING
+                        self._last_state = BotState.RUNNING
                         return
                     await asyncio.sleep(0.05)
-        self.state = BotState.DOWN
+        self._last_state = BotState.DOWN
         how = f"ended with code {child.returncode}" if child.returncode is not None else f"was silent for {UP:.0f} s"
         raise NotUp(f"The bot {how}. Its last lines ({self._log}):\n{self.last_lines()}")
 
@@ -95,8 +95,6 @@ class BotProcess:
         child = self._child
         if child is None or child.returncode is not None:
             return
-        self.kills += 1
-        self.state = BotState.DOWN
         child.kill()
         await child.wait()
         self._comeback = asyncio.create_task(self._come_back())
@@ -114,7 +112,6 @@ class BotProcess:
             except TimeoutError:
                 child.kill()
                 await child.wait()
-        self.state = BotState.DOWN
 
     def last_lines(self) -> str:
         """The end of what it said."""
@@ -147,11 +144,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def port_of(url: str) -> int:
-    """The port in an address."""
-    return urlsplit(url).port or 80
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:

@@ -1,15 +1,18 @@
-"""What the demo page shows of the simulated tenants: people, what changed and when, requests, and faults to switch on."""
+"""What the demo page shows of the simulated tenants: people, what changed and when, requests, and faults to try."""
 
 from __future__ import annotations
 
+import copy
 import enum
+import itertools
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot.lab import sample_clients
 from connectors.microsoft365 import simulated_people as people
-from connectors.microsoft365.simulated_people import Person, SignInMethod
+from connectors.microsoft365.simulated_people import Person
 from connectors.microsoft365.simulator import Call, SimulatedMicrosoft
 from connectors.microsoft365.simulator import Fault as Trouble
 
@@ -59,6 +62,8 @@ class Activity:
     at: datetime
     method: str
     words: str
+    path: str
+    """The whole path, names in place of ids."""
     status: int
     kind: str
     """'read', 'change' or 'trouble'."""
@@ -71,8 +76,10 @@ class Tenants:
         self.microsoft = microsoft
         _be_the_same_people(microsoft)
         self.ids = [people.CONTOSO, people.FABRIKAM]
-        self._methods = {
-            person.id: list(person.methods) for tenant in microsoft.tenants.values() for person in tenant.people.values()
+        self._at_start = {
+            person.id: copy.deepcopy(person)
+            for tenant in microsoft.tenants.values()
+            for person in tenant.people.values()
         }
         self._on: dict[tuple[str, Fault], Trouble | None] = {}
         self._read = 0
@@ -103,10 +110,9 @@ class Tenants:
                 found |= dict.fromkeys(_CHANGED.get(effect.what, ()), effect.at)
         return found
 
-    def removed_methods(self, tenant: str, user: str) -> list[SignInMethod]:
-        """Sign-in methods they had at the start, and have no more."""
-        kept = {one.id for one in self.person(tenant, user).methods}
-        return [one for one in self._methods[user] if one.id not in kept]
+    def at_start(self, user: str) -> Person:
+        """The same person before anything happened."""
+        return self._at_start[user]
 
     def newest(self) -> tuple[str, str] | None:
         """Tenant and person of the newest case: the bot reads a leaver's sign-in methods, and nobody else's."""
@@ -119,8 +125,8 @@ class Tenants:
 
     def activity(self, tenant: str) -> list[Activity]:
         """The last requests about that tenant, newest first."""
-        mine = [call for call in self.microsoft.calls if call.tenant == tenant]
-        return [self._line(call) for call in reversed(mine[-LINES:])]
+        mine = (call for call in reversed(self.microsoft.calls) if call.tenant == tenant)
+        return [self._line(call) for call in itertools.islice(mine, LINES)]
 
     def faults(self, tenant: str) -> frozenset[Fault]:
         """What is switched on there."""
@@ -141,10 +147,13 @@ class Tenants:
 
     def _line(self, call: Call) -> Activity:
         directory = self.microsoft.tenants[call.tenant].people
-        path = "/".join(directory[part].name if part in directory else part for part in call.path.split("/"))
+        parts = [directory[part].name if part in directory else part for part in call.path.strip("/").split("/")]
         kind = "trouble" if call.status >= 400 else "read" if call.method == "GET" else "change"
-        words = f"{path}  {_body(call)}" if call.body else path
-        return Activity(call.at, call.method, words, call.status, kind)
+        # The last word of a path says what it is about; whose it is, the name in the middle.
+        named = parts[0] == "users" and len(parts) > 1
+        what = [parts[1], *(part for part in parts[2:4] if part != "authentication")] if named else [parts[-1]]
+        words = [" / ".join(what), call.query.get("$search", ""), _body(call)]
+        return Activity(call.at, call.method, "  ".join(filter(None, words)), "/" + "/".join(parts), call.status, kind)
 
 
 def _be_the_same_people(microsoft: SimulatedMicrosoft) -> None:
@@ -158,5 +167,9 @@ def _be_the_same_people(microsoft: SimulatedMicrosoft) -> None:
 
 def _body(call: Call) -> str:
     """What a change said, in few words; the simulator has taken passwords out."""
-    said = [name if isinstance(value, dict) else f"{name}: {value}".lower() for name, value in call.body.items()]
-    return ", ".join(one for one in said if not one.startswith("@"))
+    said = [
+        name if isinstance(value, dict) else f"{name}: {json.dumps(value)}"
+        for name, value in call.body.items()
+        if not name.startswith("@")
+    ]
+    return ", ".join(said)

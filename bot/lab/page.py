@@ -79,7 +79,7 @@ def build(stage: Stage, tenants: Tenants, bot: BotControl) -> None:
         with ui.element("header").classes("top"):
             with ui.element("div").classes("brand"):
                 ui.label("offboard").classes("brand-name")
-                ui.label("Everything here is simulated, on this machine.").classes("brand-note")
+                ui.label("All simulated, on this machine.").classes("brand-note")
             steps = ui.element("ol").classes("steps")
             bot_box = ui.element("div").classes("bot")
         with ui.element("main").classes("panes"):
@@ -133,5 +133,3 @@ def _draw_bot(box: ui.element, bot: BotControl, state: BotState) -> None:
             button = ui.button("Kill the bot", on_click=bot.kill, color=None).props("no-caps unelevated dense")
             button.classes("bot-kill").tooltip("SIGKILL, at any moment. It comes back in two seconds and goes on.")
             button.set_enabled(state is BotState.RUNNING)
-
-

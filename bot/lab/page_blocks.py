@@ -173,4 +173,3 @@ def _initial(element: Json) -> str:
 def _text(element: Json, name: str = "text") -> str:
     text = element.get(name)
     return str(text.get("text", "")) if isinstance(text, dict) else ""
-

@@ -1,8 +1,9 @@
-"""The right of the demo page: a client's Microsoft 365 as it is this second, what was asked of it, and faults to try."""
+"""The right of the demo page: a client's Microsoft 365 as it is this second, what it was asked, and faults to try."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from nicegui import ui
 
@@ -91,7 +92,7 @@ class MicrosoftPane:
         person = tenants.person(self._tenant, self._person)
         changes = tenants.changes(self._tenant, self._person)
         fresh = {what for what, at in changes.items() if now - at < FRESH}
-        removed = tenants.removed_methods(self._tenant, self._person)
+        before = tenants.at_start(self._person)
         signature = (
             person.id,
             person.enabled,
@@ -107,31 +108,31 @@ class MicrosoftPane:
         self._state.clear()
         with self._state:
             self._who(person)
+            since = changes.get("sign-in")
             self._row(
                 "Sign-in",
                 "Allowed" if person.enabled else "Blocked",
-                changes.get("sign-in"),
+                f"since {since.astimezone():%H:%M:%S}" if since else "",
                 fresh="sign-in" in fresh,
                 good=not person.enabled,
             )
-            self._row(
-                "Password changed", _when(person.password_changed), changes.get("password"), fresh="password" in fresh
-            )
-            self._row(
-                "Sessions valid from",
-                _when(person.sessions_valid_from),
-                changes.get("sessions"),
-                fresh="sessions" in fresh,
-            )
-            with ui.element("div").classes("ms-row ms-row-methods"):
-                ui.label("Sign-in methods").classes("ms-key")
-                with ui.element("div").classes("ms-methods"):
+            for what, title, now_at, then_at in (
+                ("password", "Password changed", person.password_changed, before.password_changed),
+                ("sessions", "Sessions valid from", person.sessions_valid_from, before.sessions_valid_from),
+            ):
+                was = f"was {_when(then_at)}" if what in changes else ""
+                self._row(title, _when(now_at), was, fresh=what in fresh)
+            gone = [one for one in before.methods if one.id not in {kept.id for kept in person.methods}]
+            ended = changes.get("methods")
+            note = f"{len(gone)} removed {ended.astimezone():%H:%M:%S}" if gone and ended else ""
+            count = f"{len(person.methods)} registered" if person.methods else "password only"
+            self._row("Sign-in methods", count, note, fresh="methods" in fresh)
+            if person.methods or gone:
+                with ui.element("div").classes("ms-methods" + (" fresh" if "methods" in fresh else "")):
                     for method in person.methods:
                         _method(method)
-                    for method in removed:
-                        _method(method, gone=True, at=changes.get("methods"))
-                    if not person.methods and not removed:
-                        ui.label("Password only").classes("ms-value")
+                    for method in gone:
+                        _method(method, gone=True)
 
     def _who(self, person: Person) -> None:
         with ui.element("div").classes("ms-who"):
@@ -142,16 +143,16 @@ class MicrosoftPane:
             for is_so, word in ((person.guest, "guest"), (person.synced, "synced"), (bool(person.roles), "admin")):
                 if is_so:
                     ui.label(word).classes("ms-tag")
-            ui.label("can sign in" if person.enabled else "locked out").classes(
+            ui.label("can sign in" if person.enabled else "blocked").classes(
                 "ms-badge " + ("ms-badge-open" if person.enabled else "ms-badge-shut")
             )
 
-    def _row(self, key: str, value: str, at: datetime | None, *, fresh: bool, good: bool = False) -> None:
-        with ui.element("div").classes("ms-row" + (" changed" if at else "") + (" fresh" if fresh else "")):
+    def _row(self, key: str, value: str, note: str, *, fresh: bool, good: bool = False) -> None:
+        with ui.element("div").classes("ms-row" + (" changed" if note else "") + (" fresh" if fresh else "")):
             ui.label(key).classes("ms-key")
             ui.label(value).classes("ms-value" + (" good" if good else ""))
-            if at:
-                ui.label(f"changed {at.astimezone():%H:%M:%S}").classes("ms-changed")
+            if note:
+                ui.label(note).classes("ms-changed")
 
     # --- what was asked -------------------------------------------------------------------------
 
@@ -172,7 +173,7 @@ class MicrosoftPane:
         with ui.element("div").classes(f"ms-line ms-line-{line.kind}"):
             ui.label(f"{line.at.astimezone():%H:%M:%S}").classes("ms-line-time")
             ui.label(line.method).classes("ms-line-method")
-            ui.label(line.words).classes("ms-line-words").tooltip(line.words)
+            ui.label(line.words).classes("ms-line-words").tooltip(line.path)
             if line.status:
                 ui.label(str(line.status)).classes("ms-line-status")
 
@@ -186,7 +187,7 @@ class MicrosoftPane:
         self._faults.clear()
         with self._faults:
             for fault, (label, what) in FAULTS.items():
-                chosen = ui.button(label, on_click=lambda fault=fault: self._toggle(fault), color=None)
+                chosen = ui.button(label, on_click=partial(self._toggle, fault), color=None)
                 chosen.props("no-caps unelevated dense").classes("ms-fault" + (" on" if fault in on else ""))
                 chosen.props["aria-pressed"] = "true" if fault in on else "false"
                 chosen.tooltip(what)
@@ -196,17 +197,16 @@ class MicrosoftPane:
         self._refresh_faults()
 
 
-def _method(method: SignInMethod, *, gone: bool = False, at: datetime | None = None) -> None:
+def _method(method: SignInMethod, *, gone: bool = False) -> None:
     icon, words = METHODS.get(method.kind, ("lock", method.kind.removesuffix("AuthenticationMethod")))
+    detail = {"mobile": "", "alternateMobile": "alternate"}.get(method.detail, method.detail)
     with ui.element("div").classes("ms-method" + (" gone" if gone else "")):
         ui.icon(icon)
-        ui.label(f"{words} ({method.detail})" if method.detail else words)
-        if gone:
-            ui.label(f"removed {at.astimezone():%H:%M:%S}" if at else "removed").classes("ms-changed")
+        ui.label(f"{words} ({detail})" if detail else words).classes("ms-method-words")
 
 
 def _when(at: datetime | None) -> str:
     if at is None:
         return "never"
     local = at.astimezone()
-    return f"{local:%H:%M:%S} today" if local.date() == datetime.now().astimezone().date() else f"{local:%d %b %Y}"
+    return f"{local:%H:%M:%S}" if local.date() == datetime.now().astimezone().date() else f"{local:%d %b %Y}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from nicegui import ui
 from nicegui.element import Element
@@ -89,7 +90,7 @@ class SlackPane:
 
     def _person(self, one: Character, unread: int) -> None:
         here = " here" if one is self.character else ""
-        row = ui.element("button").classes(f"slack-person{here}").on("click", lambda: self.be(one))
+        row = ui.element("button").classes(f"slack-person{here}").on("click", partial(self.be, one))
         row.props["aria-label"] = f"Be {one.name}"
         with row:
             avatar(one)
@@ -102,7 +103,7 @@ class SlackPane:
 
     def _room_row(self, room: Room, unread: int) -> None:
         here = " here" if room == self._room else ""
-        row = ui.element("button").classes(f"slack-room{here}").on("click", lambda: self.go(room))
+        row = ui.element("button").classes(f"slack-room{here}").on("click", partial(self.go, room))
         row.props["aria-label"] = f"Open {room.title}"
         with row:
             if room.app:
@@ -170,11 +171,12 @@ class SlackPane:
                     ui.label("Only visible to you")
             with ui.element("div").classes("slack-byline"):
                 ui.label("Slack" if entry.from_slack else "Offboard").classes("slack-author")
-                ui.label("APP").classes("slack-app")
+                if not entry.from_slack:
+                    ui.label("APP").classes("slack-app")
                 ui.label(_time(message.ts)).classes("slack-time")
                 if message.edits:
                     ui.label("(edited)").classes("slack-time")
-            page_blocks.draw(message, self._typed, lambda *pressed: self._press(message, *pressed))
+            page_blocks.draw(message, self._typed, partial(self._press, message))
 
     async def _press(self, message: Shown, block: Json, button: Json, values: dict[str, str]) -> None:
         await self.stage.presses(self.character, self._room, message, block, button, values)
@@ -190,16 +192,18 @@ class SlackPane:
                 ui.icon("lock" if self._room.private else "tag").classes("slack-welcome-icon")
                 ui.label(f"Nothing in #{self._room.title} yet.").classes("slack-welcome-title")
                 hint = "Cards wait here for a technician's approval."
-                ui.label(hint if self._room.private else "Type a command here, and Offboard moves to your private chat.")
+                ui.label(
+                    hint if self._room.private else "Type a command here, and Offboard moves to your private chat."
+                )
 
     # --- the composer ---------------------------------------------------------------------------
 
     def _composer(self) -> None:
         with ui.element("div").classes("slack-composer-area"):
-            self._offers = ui.element("div").classes("slack-offers")
             self._chips = ui.element("div").classes("slack-chips")
             with ui.element("div").classes("slack-composer"):
-                self._line = ui.input(on_change=self._offer).props("borderless dense autocomplete=off")
+                self._offers = ui.element("div").classes("slack-offers")
+                self._line = ui.input(on_change=self._offer).props("borderless dense autofocus autocomplete=off")
                 self._line.props["aria-label"] = "Message"
                 self._line.on("keydown.enter", self._send)
                 send = ui.button(icon="send", on_click=self._send, color=None).props("flat dense")
@@ -214,7 +218,7 @@ class SlackPane:
         self._offers.clear()
         with self._offers:
             for word, what in fits.items():
-                row = ui.element("button").classes("slack-offer").on("click", lambda word=word: self._fill(f"{word} "))
+                row = ui.element("button").classes("slack-offer").on("click", partial(self._fill, f"{word} "))
                 with row:
                     ui.label(word).classes("slack-offer-word")
                     ui.label(what).classes("slack-offer-what")
@@ -226,7 +230,7 @@ class SlackPane:
             if chips:
                 ui.label("Try").classes("slack-try")
             for label, line in chips:
-                chip = ui.button(label, on_click=lambda line=line: self._fill(line), color=None)
+                chip = ui.button(label, on_click=partial(self._fill, line), color=None)
                 chip.props("no-caps unelevated dense").classes("slack-chip").tooltip(line)
 
     def _fill(self, line: str) -> None:

@@ -77,8 +77,11 @@ class StandIns:
 
 
 def write(folder: Path, stand_ins: StandIns, signing_secret: str, tenants: tuple[Tenant, ...]) -> Path:
-    """Write clients.yml and the secrets it refers to; answers the file. Secrets are readable by the owner alone."""
-    secrets = folder.resolve() / "secrets"
+    """Write clients.yml and the secrets it refers to, which the owner alone can read; answers the file.
+
+    `folder` is absolute: the bot may run elsewhere.
+    """
+    secrets = folder / "secrets"
     secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep(name: str, value: str) -> str:
@@ -120,7 +123,7 @@ def write(folder: Path, stand_ins: StandIns, signing_secret: str, tenants: tuple
             for tenant in tenants
         ],
     }
-    file = folder.resolve() / "clients.yml"
+    file = folder / "clients.yml"
     heading = "# Written by the lab at every start. clients.example.yml explains each key.\n"
     file.write_text(heading + yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return file

@@ -315,8 +315,9 @@ class Directory:
         if person.synced or person.guest or self.tenant.domains.get(domain) == "Federated":
             raise Refusal(400, "Request_BadRequest", _SYNCED_REFUSAL)
         self._keep(person)
-        # An administrator's reset also ends sessions, so both times move.
-        person.password_changed = person.sessions_valid_from = self._second()
+        person.password_changed = self._second()
+        if self.tenant.reset_ends_sessions:
+            person.sessions_valid_from = self._second()
         self._note(person, "password reset")
 
     def _sync(self) -> None:

@@ -144,6 +144,8 @@ class Tenant:
     """Seconds until the domain turns a blocked synced account on again."""
     revoke_works: bool = True
     """False: revoking answers 200 and true all the same, and does nothing."""
+    reset_ends_sessions: bool = False
+    """An administrator's password reset moves the sessions' time, too, as it seems to in Entra (unverified)."""
     page_size: int = 100
     serve_foreign_links: bool = False
     """nextLink points at another host, as no Graph should."""

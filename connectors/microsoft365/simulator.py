@@ -295,7 +295,8 @@ class SimulatedMicrosoft:
         return web.json_response(answer.body, status=401, headers=headers)
 
     def _journal(self, tenant: str, request: web.Request, asked: Asked, answer: Answer, status: int) -> None:
-        headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers.pop("authorization", None)
         body = dict(asked.body)
         if isinstance(profile := body.get("passwordProfile"), dict):
             body["passwordProfile"] = {**profile, "password": "***"}

@@ -7,9 +7,13 @@ instead of fighting for the file's lock.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import queue
 import sqlite3
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -25,22 +29,51 @@ def after_commit(session: Session, call: Callable[[], None]) -> None:
     session.info.setdefault(_AFTER, []).append(call)
 
 
+@dataclass(frozen=True, order=True)
+class _Turn:
+    """A transaction waiting for the writer; without anything to do, it is the last one."""
+
+    priority: int
+    order: int
+    do: Callable[[], None] | None = field(compare=False)
+
+
 class Store:
     """The database. `write` and `read` take a function of a session and run it in a thread."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = connect(url)
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._waiting: queue.PriorityQueue[_Turn] = queue.PriorityQueue()
+        self._order = itertools.count()
+        self._writer = threading.Thread(target=self._write_in_turn, name="store-writer", daemon=True)
+        self._writer.start()
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-reader")
 
-    async def write(self, work: Callable[[Session], T]) -> T:
-        """Run `work` in one transaction; what it returns is returned once committed."""
-        loop = asyncio.get_running_loop()
-        result, calls = await loop.run_in_executor(self._writer, self._write, work)
+    async def write(self, work: Callable[[Session], T], *, urgent: bool = False) -> T:
+        """Run `work` in one transaction; what it returns is returned once committed.
+
+        Urgent: somebody is waiting for the answer, so it goes before what nobody watches.
+        """
+        done: Future[tuple[T, list[Callable[[], None]]]] = Future()
+
+        def turn() -> None:
+            if not done.set_running_or_notify_cancel():
+                return
+            try:
+                done.set_result(self._write(work))
+            except BaseException as error:  # noqa: BLE001 - handed to whoever awaits it
+                done.set_exception(error)
+
+        self._waiting.put(_Turn(0 if urgent else 1, next(self._order), turn))
+        result, calls = await asyncio.wrap_future(done)
         for call in calls:
             call()
         return result
+
+    def _write_in_turn(self) -> None:
+        while (turn := self._waiting.get().do) is not None:
+            turn()
 
     def _write(self, work: Callable[[Session], T]) -> tuple[T, list[Callable[[], None]]]:
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
@@ -61,7 +94,8 @@ class Store:
 
     def close(self) -> None:
         """Finish what is queued and let go of the file."""
-        self._writer.shutdown()
+        self._waiting.put(_Turn(2, next(self._order), None))
+        self._writer.join()
         self._readers.shutdown()
         self.engine.dispose()
 

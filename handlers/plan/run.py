@@ -44,7 +44,7 @@ CLAIMABLE = frozenset({StepState.READY, StepState.WAITING, StepState.RUNNING})
 
 async def attempt(house: House, step_id: str, number: int) -> None:
     """Carry out attempt `number` of that step, unless somebody else did or does."""
-    claim = await house.store.write(lambda session: _claim(session, house, step_id, number))
+    claim = await house.store.write(lambda session: _claim(session, house, step_id, number), urgent=True)
     if claim is None:
         return
     try:
@@ -58,7 +58,7 @@ async def attempt(house: House, step_id: str, number: int) -> None:
     except Exception as error:
         log.exception("%s attempt %d", claim.row.step, number)
         result = Stuck(f"Our own code failed ({type(error).__name__}). Retry; if it stays, tell your developer.")
-    await house.store.write(lambda session: settle.settle(session, house, step_id, claim.token, result))
+    await house.store.write(lambda session: settle.settle(session, house, step_id, claim.token, result), urgent=True)
 
 
 def _claim(session: Session, house: House, step_id: str, number: int) -> Claim | None:

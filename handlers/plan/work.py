@@ -189,7 +189,7 @@ class Work:
             self._hold(session)
             session.add_all(rows)
 
-        await self.house.store.write(write)
+        await self.house.store.write(write, urgent=True)
         self.claim.items += rows
         return rows
 
@@ -206,7 +206,7 @@ class Work:
                 session.add(item)
 
         if items:
-            await self.house.store.write(write)
+            await self.house.store.write(write, urgent=True)
         self._repeated = {item.id for item in items} - {item.id for item in new}
 
     async def _act(self, item: ItemRow) -> Result | None:
@@ -223,7 +223,7 @@ class Work:
             _accept(session, item, accepted, self.house.clock.now())
 
         try:
-            await self.house.store.write(write)
+            await self.house.store.write(write, urgent=True)
         except LostRow:
             await self.house.store.write(lambda session: self._undo_if_stopped(session, item))
             raise
@@ -271,7 +271,7 @@ class Work:
             item.evidence = evidence
             session.add(item)
 
-        await self.house.store.write(write)
+        await self.house.store.write(write, urgent=True)
 
     async def _forget_acceptance(self, item: ItemRow) -> None:
         def write(session: Session) -> None:
@@ -279,7 +279,7 @@ class Work:
             item.accepted_at = None
             session.add(item)
 
-        await self.house.store.write(write)
+        await self.house.store.write(write, urgent=True)
 
     def _hold(self, session: Session) -> None:
         """Renew the lease. Raises LostRow when another attempt has the row."""

@@ -1,0 +1,101 @@
+"""Click to HTTP answer with commit, many at once, beside a bare Bolt echo."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+
+from bot.lab.demo_bot import free_port, healthy
+from bot.lab.sample_clients import MARIA
+from bot.lab.slack_limits import Shown, buttons
+from tests.city import City
+
+PRESSES = ("Head of", "Resigned", "No, on good terms", "Now")
+"""What each round presses on every case's card."""
+
+
+async def answers(folder: Path, concurrent: int, rounds: int) -> tuple[dict[int, float], dict[int, float]]:
+    """Percentiles (50, 99) in milliseconds: ours and the echo's."""
+    city = City(folder)
+    await city.start()
+    port = free_port()
+    echo = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.echo", city.secret, str(port), stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        for number in range(concurrent):
+            await city.types(MARIA, f"/offboard {city.add_leaver(number)}")
+        ours: list[float] = []
+        theirs: list[float] = []
+        await _answering(f"http://127.0.0.1:{port}")
+        for press in PRESSES[:rounds]:
+            cards = await _cards(city, press, concurrent)
+            requests = [_request(city, card, press) for card in cards]
+            theirs += await _load(f"http://127.0.0.1:{port}/slack/events", requests)
+            ours += await _load(f"{city.bot.url}/slack/events", requests)
+        return _percentiles(ours), _percentiles(theirs)
+    finally:
+        echo.terminate()
+        await echo.wait()
+        await city.stop()
+
+
+async def _cards(city: City, press: str, count: int) -> list[Shown]:
+    """Every case's card, once all of them have the button."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        cards = [
+            card
+            for card in city.slack.private(MARIA.user)
+            if any(label == press or (press == "Head of" and press in label) for label in buttons(card))
+        ]
+        if len(cards) == count:
+            # What the last round caused is over, so that it is not measured with this one.
+            await asyncio.sleep(1.0)
+            return cards
+        await asyncio.sleep(0.2)
+    raise TimeoutError(f"not every card shows '{press}'")
+
+
+def _request(city: City, card: Shown, press: str) -> dict[str, object]:
+    label = next(label for label in buttons(card) if label == press or (press == "Head of" and press in label))
+    payload = city.slack.click_payload(MARIA.user, card, label, {})
+    body = urlencode({"payload": json.dumps(payload)})
+    stamp = str(int(time.time()))
+    signature = hmac.new(city.secret.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Slack-Request-Timestamp": stamp,
+        "X-Slack-Signature": f"v0={signature}",
+    }
+    return {"body": body, "headers": headers}
+
+
+async def _load(url: str, requests: list[dict[str, object]]) -> list[float]:
+    """Fire them at once from another process."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.load", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await process.communicate(json.dumps({"url": url, "requests": requests}).encode())
+    if process.returncode:
+        raise RuntimeError("the load was refused; its error is above")
+    latencies: list[float] = json.loads(printed)
+    return latencies
+
+
+async def _answering(url: str) -> None:
+    deadline = time.monotonic() + 20
+    while not await healthy(url) and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+
+
+def _percentiles(values: list[float]) -> dict[int, float]:
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return {50: cuts[49], 99: cuts[98]}

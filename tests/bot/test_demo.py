@@ -1,0 +1,315 @@
+"""The demo without a browser: its settings, its people's Slack, its tenants, its bot, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import aiohttp
+import pytest
+from aiohttp import web
+from pydantic import JsonValue
+
+from bot.lab import page, page_slack, sample_clients
+from bot.lab.demo import Lab, open_lab
+from bot.lab.demo_bot import BotProcess, BotState, NotUp, free_port
+from bot.lab.demo_stage import Entry, Stage
+from bot.lab.demo_tenants import Fault
+from bot.lab.sample_clients import MARIA, ON_STAGE, OSKAR, PRIYA, SAM, TECHNICIANS
+from bot.lab.slack_limits import Json
+from bot.settings import load, resolve_secret
+from connectors.contract import Limiter, Surroundings
+from connectors.microsoft365 import CONNECTOR
+from connectors.microsoft365.settings import Microsoft365Settings
+from connectors.microsoft365.simulated_people import CONTOSO, FABRIKAM, JANE
+from handlers.commands import COMMANDS
+from tests.world import FakeClock, FreeLimiter
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    """The stand-ins alone; nothing answers where the bot should be."""
+    lab = await open_lab(tmp_path, free_port())
+    yield lab
+    await lab.stop()
+
+
+# --- settings ---------------------------------------------------------------------------------------
+
+
+def test_the_example_file_is_complete_and_loads() -> None:
+    settings = load({"OFFBOARD_CLIENTS": str(ROOT / "clients.example.yml")})
+    roster = settings.roster
+    assert {person.id for person in roster.people if person.technician} == {"sam", "priya"}
+    assert {client.lockout for client in roster.clients} == {"approved", "immediate"}
+    assert [client.id for client in roster.clients if client.own] == ["northwind"]
+    assert all(client.systems for client in roster.clients)
+
+
+async def test_the_demos_own_file_loads_and_its_secrets_are_for_the_owner_alone(lab: Lab) -> None:
+    settings = load({"OFFBOARD_CLIENTS": str(lab.clients)})
+    secret = resolve_secret(settings.slack.signing_secret)
+    assert len(secret) == 32
+    assert secret not in lab.clients.read_text()
+    files = list((lab.clients.parent / "secrets").iterdir())
+    assert len(files) == 6
+    assert {file.stat().st_mode & 0o077 for file in files} == {0}
+
+
+async def test_a_manager_is_bound_to_their_own_account_and_the_outsider_to_nothing(lab: Lab) -> None:
+    roster = load({"OFFBOARD_CLIENTS": str(lab.clients)}).roster
+    maria = roster.person("maria")
+    assert maria is not None
+    in_the_directory = lab.tenants.person(CONTOSO, maria.directory["contoso"])
+    assert (in_the_directory.name, in_the_directory.mail) == (maria.name, maria.mail)
+    assert not [person for person in roster.people if OSKAR.identity in person.identities]
+
+
+async def test_the_connector_signs_in_at_the_lab_with_the_labs_own_authority(lab: Lab) -> None:
+    settings = load({"OFFBOARD_CLIENTS": str(lab.clients)})
+    contoso = settings.roster.client("contoso")
+    assert contoso is not None
+    limiter: Limiter = FreeLimiter()
+    microsoft = contoso.systems["microsoft365"]
+    assert isinstance(microsoft, Microsoft365Settings)
+    around = Surroundings("contoso", FakeClock(), limiter, resolve_secret, lambda: "unused", lab.ca_file)
+    api = await CONNECTOR.open(microsoft, around)
+    try:
+        found = await CONNECTOR.search(api, "Jane Doe")
+    finally:
+        await CONNECTOR.close(api)
+    assert {account.id for account in found} >= {JANE}
+
+
+# --- Slack as its people see it ---------------------------------------------------------------------
+
+
+@dataclass
+class Ear:
+    """Stands where the bot is, and keeps what it hears."""
+
+    clicks: list[Json] = field(default_factory=list[Json])
+    status: int = 200
+
+    async def hear(self, request: web.Request) -> web.Response:
+        form = parse_qs(await request.text())
+        if "payload" in form:
+            self.clicks.append(json.loads(form["payload"][0]))
+        return web.Response(status=self.status)
+
+
+@dataclass
+class Heard:
+    stage: Stage
+    ear: Ear
+    api: str
+
+
+@pytest.fixture
+async def heard() -> AsyncIterator[Heard]:
+    """Slack and somebody who listens."""
+    stage, ear = Stage("secret"), Ear()
+    api = await stage.start()
+    app = web.Application()
+    app.router.add_post("/slack/events", ear.hear)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    stage.slack.bot_url = f"http://{host}:{port}/slack/events"
+    yield Heard(stage, ear, api)
+    await runner.cleanup()
+    await stage.slack.stop()
+
+
+def plain(text: str) -> Json:
+    return {"type": "plain_text", "text": text}
+
+
+async def post(heard: Heard, team: str, channel: str, *labels: str, fields: tuple[str, ...] = ()) -> None:
+    """The bot posts a card with these buttons and fields."""
+    blocks: list[JsonValue] = [{"type": "header", "text": plain("A card")}]
+    for name in fields:
+        element: Json = {"type": "plain_text_input", "action_id": name}
+        blocks.append({"type": "input", "block_id": f"field:{name}", "label": plain(name), "element": element})
+    for at, label in enumerate(labels):
+        one: Json = {"type": "button", "action_id": f"press:{at}", "text": plain(label), "value": f"token-{at}"}
+        blocks.append({"type": "actions", "block_id": f"buttons:{at}", "elements": [one]})
+    headers = {"Authorization": f"Bearer {sample_clients.token_of(team)}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        said: Json = {"channel": channel, "text": "A card", "blocks": blocks}
+        answer = await (await session.post(f"{heard.api}chat.postMessage", json=said)).json()
+    assert answer["ok"], answer
+
+
+def button(entry: Entry, at: int) -> tuple[Json, Json]:
+    blocks = [block for block in entry.message.blocks if block["type"] == "actions"]
+    elements = blocks[at]["elements"]
+    assert isinstance(elements, list)
+    pressed = elements[0]
+    assert isinstance(pressed, dict)
+    return blocks[at], pressed
+
+
+async def test_each_person_opens_only_their_own_rooms(heard: Heard) -> None:
+    names = {one.user: [room.title for room in heard.stage.rooms[one.user]] for one in ON_STAGE}
+    assert names[MARIA.user] == ["Offboard", "general"]
+    assert names[SAM.user] == names[PRIYA.user] == ["Offboard", "offboarding"]
+    assert len({rooms[0].id for rooms in heard.stage.rooms.values()}) == len(heard.stage.rooms)
+
+
+async def test_of_two_buttons_with_one_label_the_pressed_one_is_sent(heard: Heard) -> None:
+    room = heard.stage.rooms[SAM.user][1]
+    await post(heard, SAM.team, TECHNICIANS, "Change", "Change", fields=("reason",))
+    entry = heard.stage.entries(SAM, room)[-1]
+    await heard.stage.presses(SAM, room, entry.message, *button(entry, 1), {"reason": "too early"})
+    [click] = heard.ear.clicks
+    actions, state = click["actions"], click["state"]
+    assert isinstance(actions, list)
+    assert isinstance(state, dict)
+    assert isinstance(actions[0], dict)
+    assert (actions[0]["block_id"], actions[0]["value"]) == ("buttons:1", "token-1")
+    assert state["values"] == {"field:reason": {"reason": {"type": "plain_text_input", "value": "too early"}}}
+
+
+async def test_a_new_message_is_unread_until_that_person_looks(heard: Heard) -> None:
+    stage = heard.stage
+    room = stage.rooms[SAM.user][1]
+    await post(heard, SAM.team, TECHNICIANS, "Approve: lock out Jane Doe")
+    assert (stage.unread(SAM, room), stage.unread(PRIYA, room)) == (1, 1)
+    stage.look(SAM, room)
+    assert (stage.unread(SAM, room), stage.unread(PRIYA, room)) == (0, 1)
+
+
+async def test_technicians_are_pointed_at_what_waits_and_nobody_else_is(heard: Heard) -> None:
+    assert heard.stage.hint(SAM) == ""
+    await post(heard, SAM.team, TECHNICIANS, "Approve: lock out Jane Doe", "Reject")
+    assert heard.stage.hint(SAM) == heard.stage.hint(PRIYA) == "has something to approve"
+    assert heard.stage.hint(MARIA) == ""
+
+
+async def test_a_command_nobody_answers_is_said_by_slack_to_the_typist_alone(heard: Heard) -> None:
+    heard.ear.status = 500
+    room = heard.stage.rooms[MARIA.user][1]
+    await heard.stage.types(MARIA, room, "/offboard Jane Doe")
+    [entry] = heard.stage.entries(MARIA, room)
+    assert entry.only_you
+    assert entry.from_slack
+    assert "did not respond" in entry.message.text
+    assert heard.stage.entries(OSKAR, heard.stage.rooms[OSKAR.user][1]) == []
+
+
+async def test_a_bot_that_is_gone_looks_like_one_that_does_not_answer(lab: Lab) -> None:
+    room = lab.stage.rooms[MARIA.user][0]
+    await lab.stage.types(MARIA, room, "/offboard Jane Doe")
+    assert "did not respond" in lab.stage.entries(MARIA, room)[-1].message.text
+
+
+async def test_what_is_no_command_goes_nowhere(heard: Heard) -> None:
+    room = heard.stage.rooms[MARIA.user][0]
+    await heard.stage.types(MARIA, room, "offboard Jane")
+    assert "Only slash commands" in heard.stage.entries(MARIA, room)[-1].message.text
+    assert heard.stage.deeds == []
+
+
+def test_the_composer_offers_every_command_there_is() -> None:
+    assert set(page_slack.COMMANDS) == {f"/{word}" for word in COMMANDS}
+
+
+async def test_every_chip_names_somebody_who_is_there(lab: Lab) -> None:
+    assert set(page.CHIPS) == {one.user for one in ON_STAGE}
+    known = {one.name.replace("ü", "u").replace("ë", "e") for one in lab.tenants.people(CONTOSO)}
+    lines = [line for chips in page.CHIPS.values() for _, line in chips if line.startswith("/offboard ")]
+    assert {line.removeprefix("/offboard ") for line in lines} <= known
+
+
+# --- the tenants ------------------------------------------------------------------------------------
+
+
+async def test_switching_a_fault_on_and_off_leaves_the_tenant_as_it_was(lab: Lab) -> None:
+    tenants = lab.tenants
+    for fault in Fault:
+        tenants.set_fault(CONTOSO, fault, on=True)
+        tenants.set_fault(CONTOSO, fault, on=True)
+    assert tenants.faults(CONTOSO) == set(Fault)
+    assert tenants.faults(FABRIKAM) == frozenset()
+    assert len(tenants.microsoft.faults[CONTOSO]) == 3
+    assert tenants.microsoft.tenants[CONTOSO].lag > 0
+    for fault in Fault:
+        tenants.set_fault(CONTOSO, fault, on=False)
+    assert tenants.microsoft.faults[CONTOSO] == []
+    assert tenants.microsoft.tenants[CONTOSO].lag == 0
+
+
+# --- the bot ----------------------------------------------------------------------------------------
+
+
+async def test_a_bot_that_can_not_start_is_shown_with_its_last_words(tmp_path: Path) -> None:
+    environment = {"OFFBOARD_CLIENTS": str(tmp_path / "nowhere.yml"), "OFFBOARD_PORT": str(free_port())}
+    bot = BotProcess(environment, tmp_path / "bot.log")
+    await bot.start()
+    with pytest.raises(NotUp, match=r"ended with code 2(.|\n)*nowhere.yml can't be read"):
+        await bot.until_up()
+    assert bot.state is BotState.DOWN
+    await bot.stop()
+
+
+async def test_the_users_own_settings_do_not_reach_the_demos_bot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OFFBOARD_NONSENSE", "stops any bot that sees it")
+    bot = BotProcess(
+        {"OFFBOARD_CLIENTS": str(tmp_path / "nowhere.yml"), "OFFBOARD_PORT": str(free_port())}, tmp_path / "bot.log"
+    )
+    await bot.start()
+    with pytest.raises(NotUp) as told:
+        await bot.until_up()
+    assert "OFFBOARD_NONSENSE" not in str(told.value)
+
+
+# --- the commands -----------------------------------------------------------------------------------
+
+
+async def offboard(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", *arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+async def test_a_taken_port_is_one_sentence_and_touches_no_database(tmp_path: Path) -> None:
+    (tmp_path / "offboard.db").write_text("of a demo that is running")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        demo = await offboard("demo", "--no-open", "--port", str(port), "--folder", str(tmp_path))
+        said, _ = await demo.communicate()
+    assert demo.returncode == 2
+    assert said.decode().startswith(f"Port {port} can't be used")
+    assert said.decode().count("\n") == 1
+    assert (tmp_path / "offboard.db").read_text() == "of a demo that is running"
+
+
+async def test_the_lab_says_how_to_point_a_bot_at_it_and_ends_when_told(tmp_path: Path) -> None:
+    lab = await offboard("lab", "--port", str(free_port()), "--folder", str(tmp_path))
+    assert lab.stdout is not None
+    said = ""
+    async with asyncio.timeout(20):
+        while "Ctrl-C" not in said:
+            said += (await lab.stdout.readline()).decode()
+    exports = dict(line.removeprefix("export ").split("=", 1) for line in said.splitlines() if "export" in line)
+    assert set(exports) == {"OFFBOARD_CLIENTS", "OFFBOARD_DATABASE", "OFFBOARD_CA_FILE"}
+    assert load(exports).slack.base_url.startswith("http://127.0.0.1:")
+    lab.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(lab.wait(), 10)
+    assert lab.returncode == 0

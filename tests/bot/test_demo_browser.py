@@ -1,0 +1,233 @@
+"""The demo as a visitor has it: `offboard demo` and a real browser. Skipped where there is no Chromium."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from bot.settings import load
+from connectors.microsoft365.simulated_people import JANE
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE = 20_000
+"""Milliseconds for what takes two seconds on a machine with nothing else to do."""
+ROOT = Path(__file__).parent.parent.parent
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: run `make browser` to try the demo in a browser"),
+]
+
+
+@dataclass
+class Visitor:
+    """Somebody with the demo's page open."""
+
+    page: Page
+    folder: Path
+    shots: Path
+    requested: list[str] = field(default_factory=list[str])
+    complaints: list[str] = field(default_factory=list[str])
+
+    def be(self, name: str) -> None:
+        self.page.get_by_label(f"Be {name}").click()
+
+    def types(self, line: str) -> None:
+        box = self.page.get_by_label("Message")
+        box.fill(line)
+        box.press("Enter")
+
+    def button(self, label: str | re.Pattern[str]) -> Locator:
+        exact = isinstance(label, str)
+        return self.page.locator(".bk-button").and_(self.page.get_by_role("button", name=label, exact=exact)).last
+
+    def presses(self, label: str | re.Pattern[str]) -> None:
+        self.button(label).click()
+
+    def sees(self, words: str | re.Pattern[str]) -> None:
+        expect(self.page.locator(".slack-messages")).to_contain_text(words)
+
+    def state(self, key: str) -> Locator:
+        """The row of that name on the Microsoft side."""
+        return self.page.locator(".ms-row").filter(has=self.page.get_by_text(key, exact=True))
+
+    def looks(self, name: str) -> None:
+        """Keep a picture of this moment."""
+        self.page.screenshot(path=self.shots / f"{name}.png")
+
+
+@pytest.fixture(scope="module")
+def visitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    """One demo and one browser for the whole story; the child processes end with it."""
+    folder, shots = tmp_path_factory.mktemp("demo"), tmp_path_factory.mktemp("shots")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "bot", "demo", "--no-open", "--port", str(port), "--folder", str(folder)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert demo.stdout is not None
+    try:
+        said = demo.stdout.readline()
+        assert "The demo is ready" in said, said + demo.stdout.read()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.set_default_timeout(PATIENCE)
+            expect.set_options(timeout=PATIENCE)
+            visitor = Visitor(page, folder, shots)
+            page.on("request", lambda request: visitor.requested.append(request.url))
+            page.on("websocket", lambda line: visitor.requested.append(line.url))
+            page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+            page.goto(f"http://127.0.0.1:{port}/")
+            yield visitor
+            browser.close()
+    finally:
+        children = _children(demo.pid)
+        demo.send_signal(signal.SIGINT)
+        try:
+            demo.wait(20)
+        except subprocess.TimeoutExpired:
+            demo.kill()
+            raise
+    assert demo.returncode == 0, demo.stdout.read()
+    assert children, "the demo had no bot"
+    assert not [child for child in children if Path(f"/proc/{child}").exists()], "the bot outlived the demo"
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def test_maria_offboards_jane_sam_approves_and_janes_access_ends_before_their_eyes(visitor: Visitor) -> None:
+    page = visitor.page
+    expect(page.locator(".ms-badge")).to_have_text("can sign in")
+    visitor.looks("1-start")
+
+    visitor.types("/offboard Jane Doe")
+    visitor.sees("2 people fit Jane Doe")
+    visitor.presses(re.compile("Head of Sales"))
+    visitor.presses("Resigned")
+    visitor.presses("No, on good terms")
+    visitor.presses("Now")
+    visitor.sees("A technician sees exactly this")
+    visitor.looks("2-review")
+    visitor.presses("Submit")
+    visitor.sees("Waits for a technician's approval")
+    expect(page.get_by_label("Be Sam Lee")).to_contain_text("has something to approve")
+    expect(page.locator(".ms-badge")).to_have_text("can sign in")
+
+    visitor.be("Sam Lee")
+    visitor.looks("3-approve")
+    visitor.presses("Approve: lock out Jane Doe")
+    expect(page.locator(".ms-badge")).to_have_text("blocked")
+    expect(visitor.state("Sign-in")).to_contain_text("since")
+    expect(visitor.state("Password changed")).to_contain_text("was 01 Mar 2025")
+    expect(visitor.state("Sessions valid from")).to_contain_text("was 01 Mar 2025")
+    expect(visitor.state("Sign-in methods")).to_contain_text("3 removed")
+    visitor.sees(re.compile(r"Lock-out: done, approved by Sam Lee.*Jane Doe is locked out since \d\d:\d\d", re.DOTALL))
+    visitor.looks("4-locked-out")
+
+    expect(page.get_by_label("Be Maria Lopez").locator(".slack-badge")).to_be_visible()
+    visitor.be("Maria Lopez")
+    visitor.types("/offboard-status Jane")
+    visitor.sees("/offboard-status 1 shows this again.")
+    expect(page.locator(".step.done")).to_have_count(5)
+    visitor.looks("5-status")
+
+
+def test_what_is_typed_and_picked_on_a_card_travels_with_the_click(visitor: Visitor) -> None:
+    visitor.be("Sam Lee")
+    visitor.page.get_by_label("Open Offboard", exact=True).click()
+    visitor.types("/offboard Zoe Muller")
+    visitor.sees("Which client is it about?")
+    visitor.page.get_by_role("combobox", name="Client").last.click()
+    visitor.page.get_by_role("option", name="Contoso Ltd").click()
+    visitor.presses("Continue")
+    visitor.sees("Who at the client asked for this?")
+    visitor.page.get_by_label("Or somebody else, by name").last.fill("Edith Payroll, accounts")
+    visitor.presses("Continue")
+    visitor.sees("Edith Payroll, accounts")
+    visitor.looks("6-technician")
+
+
+def test_a_line_for_one_pair_of_eyes_says_so(visitor: Visitor) -> None:
+    visitor.be("Oskar Berg")
+    visitor.types("/offboard Jane Doe")
+    only_you = visitor.page.locator(".only-you").last
+    expect(only_you).to_contain_text("Only visible to you")
+    expect(only_you).to_contain_text("I don't know you yet")
+    visitor.looks("7-outsider")
+
+
+def test_a_killed_bot_says_nothing_comes_back_and_goes_on(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.be("Maria Lopez")
+    page.get_by_role("button", name="Kill the bot").click()
+    expect(page.locator(".bot-state")).to_have_text("bot is down")
+    visitor.types("/offboard Sean O'Brien")
+    visitor.sees("the app did not respond")
+    visitor.looks("8-killed")
+    expect(page.locator(".bot-state")).to_have_text("bot is running")
+    visitor.types("/offboard Sean O'Brien")
+    visitor.sees("Is this the person who leaves?")
+
+
+def test_a_tenant_that_is_down_is_asked_again_until_it_answers(visitor: Visitor) -> None:
+    page = visitor.page
+    page.get_by_role("button", name="Down", exact=True).click()
+    visitor.be("Maria Lopez")
+    visitor.types("/offboard Dana Gone")
+    expect(page.locator(".ms-line-trouble").first).to_contain_text("503")
+    visitor.sees("Looking for Dana Gone")
+    visitor.looks("9-down")
+    page.get_by_role("button", name="Down", exact=True).click()
+    visitor.sees("sign-in already disabled")
+
+
+def test_the_page_fits_a_small_screen(visitor: Visitor) -> None:
+    visitor.page.set_viewport_size({"width": 1280, "height": 720})
+    width = visitor.page.evaluate("document.documentElement.scrollWidth")
+    height = visitor.page.evaluate("document.documentElement.scrollHeight")
+    visitor.looks("10-small")
+    assert (width, height) == (1280, 720)
+    expect(visitor.page.get_by_label("Message")).to_be_in_viewport()
+    expect(visitor.page.get_by_role("button", name="Throttle")).to_be_in_viewport()
+
+
+def test_nothing_came_from_outside_this_machine(visitor: Visitor) -> None:
+    hosts = {url.split("/")[2].split(":")[0] for url in visitor.requested if not url.startswith(("data:", "blob:"))}
+    assert hosts == {"127.0.0.1"}
+    assert visitor.complaints == []
+
+
+def test_the_demo_runs_on_settings_of_its_own(visitor: Visitor) -> None:
+    settings = load({"OFFBOARD_CLIENTS": str(visitor.folder / "clients.yml")})
+    maria = settings.roster.person("maria")
+    assert maria is not None
+    assert maria.is_leaver("contoso", maria.directory["contoso"], set())
+    assert JANE not in maria.directory.values()

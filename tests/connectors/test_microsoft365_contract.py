@@ -1,0 +1,33 @@
+"""Microsoft 365 keeps to the connectors' contract: for a plain person, a synced one and a guest."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.contract import Account
+from connectors.microsoft365 import CONNECTOR
+from connectors.microsoft365.simulated_people import CONTOSO, GUEST, JANE, SECRET, SYNCED
+from connectors.microsoft365.simulator import Fault
+from tests.connectors.conftest import NEW_PASSWORD, Microsoft
+from tests.connectors.contract import Bench, ConnectorContract
+
+
+class TestMicrosoft365(ConnectorContract):
+    @pytest.fixture(params=[JANE, SYNCED, GUEST], ids=["plain", "synced", "guest"])
+    async def bench(self, microsoft: Microsoft, request: pytest.FixtureRequest) -> Bench:
+        api = await microsoft.connect()
+        found = await CONNECTOR.find(api, Account(system="microsoft365", id=request.param, name=""))
+
+        def break_vendor() -> None:
+            microsoft.simulator.fail(CONTOSO, Fault("html", calls=None))
+
+        return Bench(
+            CONNECTOR,
+            api,
+            found[0],
+            microsoft.clock,
+            microsoft.simulator.settings(CONTOSO),
+            lambda: len(microsoft.simulator.effects),
+            break_vendor,
+            (SECRET, NEW_PASSWORD),
+        )
