@@ -70,9 +70,7 @@ class Relation:
 
 RIGHTS: dict[Right, Callable[[Relation], bool]] = {
     Right.REQUEST: lambda who: who.manages and not who.leaver,
-    Right.SEE: lambda who: (
-        not who.leaver and (who.works_here or who.asks or who.named or who.sees_all)
-    ),
+    Right.SEE: lambda who: not who.leaver and (who.works_here or who.asks or who.named or who.sees_all),
     Right.ANSWER: lambda who: not who.leaver and who.asks,
     Right.ANSWER_FOR: lambda who: not who.leaver and who.works_here,
     Right.VOUCH: lambda who: not who.leaver and who.requester and who.manages,

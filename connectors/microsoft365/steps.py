@@ -308,6 +308,6 @@ async def _user(ctx: Ctx, *fields: str) -> Json | None:
 def _moved(value: object, before: object, intent: Intent) -> datetime | None:
     """The time read, if it is this intent's doing: past what stood there, and not long before we meant it."""
     now, then = moment(value), moment(before)
-    if now is None or (then is not None and now < then):
+    if now is None or (then is not None and now <= then):
         return None
     return now if now >= intent.at - CLOCKS_APART else None

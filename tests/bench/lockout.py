@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,11 +48,10 @@ async def _once(city: City, number: int) -> float:
     return (await _ended(city, name) - begun).total_seconds()
 
 
-async def _card(where: object, whose: str, name: str, press: str) -> Shown:
+async def _card(where: Callable[[str], list[Shown]], whose: str, name: str, press: str) -> Shown:
     """The card about that leaver once it has the button."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        assert callable(where)
         for card in where(whose):
             if name in read(card) and any(press in label for label in buttons(card)):
                 return card

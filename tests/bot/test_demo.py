@@ -75,6 +75,7 @@ async def test_a_manager_is_bound_to_their_own_account_and_the_outsider_to_nothi
     assert not [person for person in roster.people if OSKAR.identity in person.identities]
 
 
+@pytest.mark.filterwarnings("ignore:GetQueryParameters is deprecated:DeprecationWarning")
 async def test_the_connector_signs_in_at_the_lab_with_the_labs_own_authority(lab: Lab) -> None:
     settings = load({"OFFBOARD_CLIENTS": str(lab.clients)})
     contoso = settings.roster.client("contoso")

@@ -114,7 +114,8 @@ def visitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
         except subprocess.TimeoutExpired:
             demo.kill()
             raise
-    assert demo.returncode == 0, demo.stdout.read()
+    with demo.stdout:
+        assert demo.returncode == 0, demo.stdout.read()
     assert children, "the demo had no bot"
     assert not [child for child in children if Path(f"/proc/{child}").exists()], "the bot outlived the demo"
 
