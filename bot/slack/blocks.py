@@ -11,16 +11,15 @@ The sum over a message is not documented: bolt-js issue 2867 (2026-04-11) report
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
-from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Option, Section, Span, Style
+from bot.lines import LONGEST_LINE, Line, cut, fitting, inert, lines_of, more
+from handlers.conversation import Button, Card, Field, Option, Section, Span, Style
 
 Block = dict[str, JsonValue]
-Line = tuple[Span, ...]
 
 MOST_BLOCKS = 50
 COMFORTABLE_BLOCKS = 40
@@ -30,21 +29,8 @@ LEAST_FOR_LINES = 1_500
 MOST_BUTTONS_IN_A_ROW = 25
 MOST_OPTIONS = 100
 LONGEST = {"header": 150, "button": 75, "option": 75, "placeholder": 150, "label": 300, "value": 3_000}
-LONGEST_LINE = 2_000
 LONGEST_OPTION_ID = 150
 LONGEST_TOKEN = 2_000
-MARKS = {
-    Mark.PENDING: "⬜",
-    Mark.RUNNING: "⏳",
-    Mark.DONE: "✅",
-    Mark.FAILED: "❌",
-    Mark.SKIPPED: "⏭️",
-    Mark.PERSON: "👤",
-}
-
-# Control characters, rare line breaks, and what turns the direction of what follows: a name that
-# reads backwards is a name somebody else could be approved by.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -81,7 +67,7 @@ def blocks(card: Card) -> list[Block]:
 
 def line_blocks(line: str) -> list[Block]:
     """A private one-line answer, as literal as a card."""
-    return [_rich_text([(Span(_cut(_inert(line), LONGEST_LINE)),)])]
+    return [_rich_text([(Span(cut(inert(line), LONGEST_LINE)),)])]
 
 
 def fallback(line: str) -> str:
@@ -89,57 +75,20 @@ def fallback(line: str) -> str:
 
     Source: docs.slack.dev/messaging/formatting-message-text, "Escaping text".
     """
-    return _inert(line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return inert(line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _part(section: Section) -> _Part:
-    lines = (
-        *(_line(paragraph.spans) for paragraph in section.body),
-        *(_fact(fact) for fact in section.facts),
-        *(_check(check) for check in section.checklist),
-    )
-    kept = tuple(line for line in lines if line)
-    return _Part(_inert(section.heading), kept, section.fields, section.buttons)
-
-
-def _line(spans: Iterable[Span]) -> Line:
-    """The spans of one line, together no longer than a line may be."""
-    room, kept = LONGEST_LINE, list[Span]()
-    for span in spans:
-        value = _cut(_inert(span.value), room)
-        if value:
-            kept.append(Span(value, span.style))
-        room -= len(value)
-        if room <= 0:
-            break
-    return tuple(kept)
-
-
-def _fact(fact: Fact) -> Line:
-    return _flat(_line((Span(f"{fact.label}: ", Style.STRONG), *fact.value.spans)))
-
-
-def _check(check: Check) -> Line:
-    detail = (Span(" – "), *check.detail.spans) if check.detail else ()
-    return _flat(_line((Span(f"{MARKS[check.mark]} "), *check.value.spans, *detail)))
-
-
-def _flat(line: Line) -> Line:
-    """Without line breaks: a name must not look like a further line of the list."""
-    return tuple(replace(span, value=span.value.replace("\n", " ")) for span in line)
+    return _Part(inert(section.heading), lines_of(section), section.fields, section.buttons)
 
 
 def _shorten(parts: Sequence[_Part], room: int) -> list[_Part]:
     """Leave lines out, always from the longest part, until they fit the room; each part says how many."""
     sizes = [[sum(len(span.value) for span in line) + 1 for line in part.lines] for part in parts]
-    sums = [sum(some) for some in sizes]
-    note = len("… 1000 more lines\n")
-    while sum(sums) + note * len(parts) > room and any(sums):
-        longest = sums.index(max(sums))
-        sums[longest] -= sizes[longest].pop()
+    kept = fitting(sizes, len("… 1000 more lines\n"), room)
     return [
-        replace(part, lines=part.lines[: len(some)], left_out=len(part.lines) - len(some))
-        for part, some in zip(parts, sizes, strict=True)
+        replace(part, lines=part.lines[:count], left_out=len(part.lines) - count)
+        for part, count in zip(parts, kept, strict=True)
     ]
 
 
@@ -148,7 +97,7 @@ def _fold(parts: Sequence[_Part]) -> list[_Part]:
     folded = list[_Part]()
     for part in parts:
         buttons = tuple(_named(part.heading, button) for button in part.buttons)
-        left_out = ((Span(_more(part.left_out), Style.QUIET),),) if part.left_out else ()
+        left_out = (more(part.left_out),) if part.left_out else ()
         lines = part.lines + left_out
         last = folded[-1] if folded else None
         if last is None or last.fields or part.fields or len(last.buttons + buttons) > MOST_BUTTONS_IN_A_ROW:
@@ -164,7 +113,7 @@ def _named(heading: str, button: Button) -> Button:
     room = LONGEST["button"] - len(button.label) - len(": ")
     if not heading or room < len("Mail…"):
         return button
-    return replace(button, label=f"{_cut(heading, room)}: {button.label}")
+    return replace(button, label=f"{cut(heading, room)}: {button.label}")
 
 
 def _assemble(card: Card, parts: Sequence[_Part], *, dividers: bool = False) -> list[Block]:
@@ -193,13 +142,9 @@ def _assemble(card: Card, parts: Sequence[_Part], *, dividers: bool = False) -> 
 
 
 def _lines(part: _Part) -> list[Line]:
-    heading = [(Span(_cut(part.heading, LONGEST["label"]), Style.STRONG),)] if part.heading else []
-    left_out = [(Span(_more(part.left_out), Style.QUIET),)] if part.left_out else []
+    heading = [(Span(cut(part.heading, LONGEST["label"]), Style.STRONG),)] if part.heading else []
+    left_out = [more(part.left_out)] if part.left_out else []
     return [*heading, *part.lines, *left_out]
-
-
-def _more(count: int) -> str:
-    return f"… {count} more line{'s' if count > 1 else ''}"
 
 
 def _rich_text(lines: Sequence[Line]) -> Block:
@@ -230,8 +175,8 @@ def _field(card: Card, field: Field) -> Block:
         element = {"type": "static_select", "action_id": field.id, **_options(field)}
     else:
         element["multiline"] = field.long
-        if _inert(field.value):
-            element["initial_value"] = _cut(_inert(field.value), LONGEST["value"])
+        if inert(field.value):
+            element["initial_value"] = cut(inert(field.value), LONGEST["value"])
     if field.placeholder:
         element["placeholder"] = _plain(field.placeholder, "placeholder")
     # Slack keeps what was typed as long as block and action keep their ids: redrawing the same
@@ -290,15 +235,7 @@ def _button(button: Button, number: int) -> Block:
 
 def _plain(value: str, what: str) -> Block:
     """A plain_text object: literal, `:emoji:` names included. Slack refuses an empty one."""
-    return {"type": "plain_text", "text": _cut(_inert(value), LONGEST[what]) or "–", "emoji": False}
-
-
-def _inert(value: str) -> str:
-    return _UNSEEN.sub("", value)
-
-
-def _cut(value: str, longest: int) -> str:
-    return value if len(value) <= longest else value[: max(longest - 1, 0)] + "…"
+    return {"type": "plain_text", "text": cut(inert(value), LONGEST[what]) or "–", "emoji": False}
 
 
 def _characters(drawn: JsonValue | Sequence[Block]) -> int:

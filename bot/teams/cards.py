@@ -10,36 +10,22 @@ Teams takes about 100 KB and advises 80 (learn.microsoft.com, "Format your bot m
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
-from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Section, Span, Style
+from bot.lines import Line, cut, fitting, inert, lines_of, more
+from handlers.conversation import Button, Card, Field, Section, Span, Style
 
 AdaptiveCard = dict[str, JsonValue]
-Line = tuple[Span, ...]
 
 MOST_BYTES = 25_000
 MOST_BUTTONS_IN_A_ROW = 6
 """Teams shows six actions side by side (learn.microsoft.com, "Cards reference", 2026)."""
-LONGEST_LINE = 2_000
 LONGEST_LABEL = 150
 LONGEST_BUTTON = 75
-MARKS = {
-    Mark.PENDING: "⬜",
-    Mark.RUNNING: "⏳",
-    Mark.DONE: "✅",
-    Mark.FAILED: "❌",
-    Mark.SKIPPED: "⏭️",
-    Mark.PERSON: "👤",
-}
 BUTTON_STYLES = {Style.PRIMARY: "positive", Style.DANGER: "destructive"}
-
-# Control characters, rare line breaks, and what turns the direction of what follows: a name that
-# reads backwards is a name somebody else could be approved by.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -68,14 +54,10 @@ def adaptive_card(card: Card) -> AdaptiveCard:
 def _shorten(parts: Sequence[_Part], room: int) -> list[_Part]:
     """Leave lines out, always from the longest part, until they fit the room; each part says how many."""
     sizes = [[_bytes(_drawn_line(line)) + len(", ") for line in part.lines] for part in parts]
-    sums = [sum(some) for some in sizes]
-    note = _bytes(_drawn_line(_more(1_000))) + len(", ")
-    while sum(sums) + note * len(parts) > room and any(sums):
-        longest = sums.index(max(sums))
-        sums[longest] -= sizes[longest].pop()
+    kept = fitting(sizes, _bytes(_drawn_line(more(1_000))) + len(", "), room)
     return [
-        replace(part, lines=part.lines[: len(some)], left_out=len(part.lines) - len(some))
-        for part, some in zip(parts, sizes, strict=True)
+        replace(part, lines=part.lines[:count], left_out=len(part.lines) - count)
+        for part, count in zip(parts, kept, strict=True)
     ]
 
 
@@ -89,43 +71,7 @@ def _check_ids(card: Card) -> None:
 
 
 def _part(section: Section) -> _Part:
-    lines = (
-        *(_line(paragraph.spans) for paragraph in section.body),
-        *(_fact(fact) for fact in section.facts),
-        *(_check(check) for check in section.checklist),
-    )
-    return _Part(section, tuple(line for line in lines if line))
-
-
-def _line(spans: Iterable[Span]) -> Line:
-    """The spans of one line, together no longer than a line may be."""
-    room, kept = LONGEST_LINE, list[Span]()
-    for span in spans:
-        value = _cut(_inert(span.value), room)
-        if value:
-            kept.append(Span(value, span.style))
-        room -= len(value)
-        if room <= 0:
-            break
-    return tuple(kept)
-
-
-def _fact(fact: Fact) -> Line:
-    return _flat(_line((Span(f"{fact.label}: ", Style.STRONG), *fact.value.spans)))
-
-
-def _check(check: Check) -> Line:
-    detail = (Span(" – ", Style.QUIET), *_quiet(check.detail.spans)) if check.detail else ()
-    return _flat(_line((Span(f"{MARKS[check.mark]} "), *check.value.spans, *detail)))
-
-
-def _flat(line: Line) -> Line:
-    """Without line breaks: a name must not look like a further line of the list."""
-    return tuple(replace(span, value=span.value.replace("\n", " ")) for span in line)
-
-
-def _quiet(spans: Iterable[Span]) -> tuple[Span, ...]:
-    return tuple(replace(span, style=Style.QUIET) if span.style is Style.PLAIN else span for span in spans)
+    return _Part(section, lines_of(section, detail=Style.QUIET))
 
 
 def _assemble(card: Card, parts: Sequence[_Part]) -> AdaptiveCard:
@@ -158,7 +104,7 @@ def _text(part: _Part) -> list[AdaptiveCard]:
         out.append(_heading(part.section.heading, size="Medium"))
     out += [_drawn_line(line) for line in part.lines]
     if part.left_out:
-        out.append(_drawn_line(_more(part.left_out)))
+        out.append(_drawn_line(more(part.left_out)))
     return out
 
 
@@ -166,14 +112,10 @@ def _drawn_line(line: Line) -> AdaptiveCard:
     return {**_rich(line), "spacing": "Small"}
 
 
-def _more(count: int) -> Line:
-    return (Span(f"… {count} more line{'s' if count > 1 else ''}", Style.QUIET),)
-
-
 def _heading(value: str, *, size: str) -> AdaptiveCard:
     run: AdaptiveCard = {
         "type": "TextRun",
-        "text": _cut(_inert(value), LONGEST_LABEL) or "–",
+        "text": cut(inert(value), LONGEST_LABEL) or "–",
         "size": size,
         "weight": "Bolder",
     }
@@ -198,14 +140,14 @@ def _field(field: Field) -> AdaptiveCard:
     out: AdaptiveCard = {
         "type": "Input.Text",
         "id": field.id,
-        "label": _cut(_inert(field.label or field.id), LONGEST_LABEL),
+        "label": cut(inert(field.label or field.id), LONGEST_LABEL),
     }
     if field.placeholder:
-        out["placeholder"] = _cut(_inert(field.placeholder), LONGEST_LABEL)
+        out["placeholder"] = cut(inert(field.placeholder), LONGEST_LABEL)
     if field.options:
         # Compact: a drop-down shows its titles literally, an expanded list would read markdown.
         choices: list[JsonValue] = [
-            {"title": _cut(_inert(option.label or option.id), LONGEST_LABEL), "value": option.id}
+            {"title": cut(inert(option.label or option.id), LONGEST_LABEL), "value": option.id}
             for option in field.options
         ]
         out |= {"type": "Input.ChoiceSet", "style": "compact", "choices": choices}
@@ -214,7 +156,7 @@ def _field(field: Field) -> AdaptiveCard:
     else:
         out["isMultiline"] = field.long
         if field.value:
-            out["value"] = _inert(field.value)
+            out["value"] = inert(field.value)
     return out
 
 
@@ -223,21 +165,13 @@ def _button(button: Button) -> AdaptiveCard:
         raise ValueError(f"button '{button.label}' has no token")
     out: AdaptiveCard = {
         "type": "Action.Execute",
-        "title": _cut(_inert(button.label), LONGEST_BUTTON) or "–",
+        "title": cut(inert(button.label), LONGEST_BUTTON) or "–",
         "verb": "press",
         "data": {"token": button.token},
     }
     if button.style in BUTTON_STYLES:
         out["style"] = BUTTON_STYLES[button.style]
     return out
-
-
-def _inert(value: str) -> str:
-    return _UNSEEN.sub("", value)
-
-
-def _cut(value: str, longest: int) -> str:
-    return value if len(value) <= longest else value[: max(longest - 1, 0)] + "…"
 
 
 def _bytes(drawn: AdaptiveCard) -> int:
