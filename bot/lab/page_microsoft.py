@@ -125,7 +125,7 @@ class MicrosoftPane:
             gone = [one for one in before.methods if one.id not in {kept.id for kept in person.methods}]
             ended = changes.get("methods")
             note = f"{len(gone)} removed {ended.astimezone():%H:%M:%S}" if gone and ended else ""
-            count = f"{len(person.methods)} registered" if person.methods else "password only"
+            count = f"{len(person.methods)} registered" if person.methods else "none left" if gone else "none"
             self._row("Sign-in methods", count, note, fresh="methods" in fresh)
             if person.methods or gone:
                 with ui.element("div").classes("ms-methods" + (" fresh" if "methods" in fresh else "")):
