@@ -23,6 +23,9 @@ Show = Callable[[Card], Awaitable[None]]
 
 BACKOFF = 3.0
 """Seconds before a message that could not be sent is tried again, when the platform names no time."""
+LULL = timedelta(seconds=30)
+SLOWEST = 6
+"""A message is edited soon after a lull, then ever more slowly, down to once per `Timings.coalesce`."""
 GIVE_UP = 50
 """Failures in a row after which a card is given up, and the log says so."""
 
@@ -117,7 +120,11 @@ def _shown(session: Session, house: House, drawn: Drawn, message: Message | None
     row.failures, row.posting = 0, False
     if cards.replaced(row) and row.shown >= row.due:
         row.dead = "replaced by a newer card"
-    row.retry_at = house.clock.now() + house.timings.coalesce
+    now = house.clock.now()
+    lull = row.shown_at is None or now - row.shown_at > LULL
+    row.pace = 0 if lull else row.pace + 1
+    row.shown_at = now
+    row.retry_at = now + house.timings.coalesce * min(row.pace + 1, SLOWEST) / SLOWEST
     if message is not None:
         row.message, row.place = message.id, cards.place_json(message.place)
     session.add(row)

@@ -131,6 +131,7 @@ NEWS: dict[str, Callable[[Pen, str], Section | None]] = {
     "remind": _said("A lock-out waits for approval. The leaver can still sign in."),
     "unplanned": _said("A case could not be planned. The card above says why and lets you try again."),
     "unrestored": _said("Access could NOT be restored. The card above says why."),
+    "unanswered": _said("A manager waits for a technician's answer, and the lock-out with them. The card above asks."),
     "restored": _said("Sign-in is being restored: see the card for what could be put back."),
     "wrong person": _said("The requester says this is the WRONG PERSON. Press 'Wrong person' on the card to restore."),
     "nobody picked up": _nobody,

@@ -47,7 +47,9 @@ def headline(pen: Pen, ways: list[WayState]) -> Text:
         who = pen.house.roster.name_of(lock_out.decided_by)
         return text(strong("Rejected"), f" by {who}: {lock_out.reason}")
     if lock_out.state == PlanState.AWAITING_APPROVAL:
-        return text(f"Waits for a technician's approval. {name} can still sign in.")
+        enabled = bool(case.leaver.get("enabled", True))
+        still = f"{name} can still sign in." if enabled else f"{name}'s sign-in was disabled already; the rest is open."
+        return text(f"Waits for a technician's approval. {still}")
     if not ways:
         return text(strong(f"No account of {name} was found in any connected system."), " Nothing could be ended.")
     if locked_out(ways):
@@ -249,7 +251,7 @@ def _detail(pen: Pen, row: StepRow) -> Text | None:
         parts = [", ".join(item.title for item in items) or row.reason]
         if row.instructions:
             parts.append("a person's task")
-        if row.irreversible:
+        if row.irreversible and items:
             parts.append(f"Can't be undone: {row.irreversible}")
         return (
             text(" ".join(part if part.endswith(".") else f"{part}." for part in parts if part)) if any(parts) else None

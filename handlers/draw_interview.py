@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from connectors.contract import Account, Choice, Question
 from handlers import messages
+from handlers.cases.states import PlanState
 from handlers.cases.tables import Answer
 from handlers.cases.wanted import READ, pending
 from handlers.conversation import Button, Card, Fact, Field, Option, Section, Style, quiet, strong, text
+from handlers.draw_case import BEGUN, headline
 from handlers.offboard import clients_for
 from handlers.pen import Pen
 from handlers.people import Lockout
 from handlers.plan.digest import LOCK_OUT
 from handlers.plan.settle import case_plans
 from handlers.questions import WHEN, answers_of, current, questions_of
+from handlers.ways import ways_in
 
 
 def interview(pen: Pen) -> Card:
@@ -86,7 +89,10 @@ def _verify(pen: Pen) -> Card:
 
 def _searching(pen: Pen) -> Card:
     words = str(pen.case.draft.get("searched", pen.case.query))
-    return _card(pen, "finding the person", Section(body=(text("Looking for ", strong(words), " …"),)))
+    body = [text("Looking for ", strong(words), " …")]
+    if slow := pen.case.draft.get("slow"):
+        body.append(text("Not answered yet, trying again. ", quiet(str(slow))))
+    return _card(pen, "finding the person", Section(body=tuple(body)))
 
 
 def _who(pen: Pen) -> Card:
@@ -152,6 +158,7 @@ def _ask(pen: Pen) -> Card:
         pen,
         f"offboard {pen.case.leaver_name}",
         _leaver(pen),
+        *_lock_out(pen),
         *_so_far(questions, answers),
         _question(pen, question),
         _shortcuts(pen, questions, answers),
@@ -173,6 +180,16 @@ def _leaver(pen: Pen) -> Section:
             ),
         )
     )
+
+
+def _lock_out(pen: Pen) -> tuple[Section, ...]:
+    """How far a lock-out is that went ahead of the other questions."""
+    plans = case_plans(pen.session, pen.case.id)
+    if not plans:
+        return ()
+    begun = any(PlanState(plan.state) in BEGUN for plan in plans)
+    wrong = (pen.button("This is the wrong person", "say wrong person", Style.DANGER),) if begun else ()
+    return (Section(body=(headline(pen, ways_in(pen.session, pen.house, pen.case)),), buttons=wrong),)
 
 
 def _so_far(questions: list[Question], answers: dict[str, Answer]) -> tuple[Section, ...]:

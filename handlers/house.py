@@ -59,6 +59,8 @@ class House:
     timings: Timings = field(default_factory=Timings)
     work: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by commits that left something due; the loops wait on it."""
+    readings: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
+    """How many leavers' accounts are read ahead at once: nobody waits for these, and clicks must not."""
     cards: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by commits that left a card to draw."""
     _connections: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict[Any, Any])

@@ -21,8 +21,8 @@ from handlers.submit import ready_again
 
 
 def search_again(click: Click) -> Reply:
-    """Look for another name."""
-    name = click.typed("name", "Type a name or a mail address, then press Search.")
+    """Look for another name, or for the same one again when none is typed."""
+    name = click.typed("name") or str(click.case.draft.get("searched", click.case.query))
     start_search(click.session, click.house, click.case, name[:200])
     _moved(click)
     return Reply()

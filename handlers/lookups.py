@@ -21,7 +21,7 @@ LEASE = timedelta(seconds=60)
 TRIES = 4
 TROUBLE = {PROPOSE: "unplanned", RESTORE: "unrestored"}
 """What technicians must be told when it can't be had: the key in the case's draft, and the news."""
-TROUBLES = frozenset({"trouble", *TROUBLE.values()})
+TROUBLES = frozenset({"trouble", "slow", *TROUBLE.values()})
 
 ASKS: dict[str, Callable[[House, Case, Lookup], Awaitable[Apply]]] = {
     SEARCH: search.ask,
@@ -34,13 +34,18 @@ ASKS: dict[str, Callable[[House, Case, Lookup], Awaitable[Apply]]] = {
 async def begin_waiting(house: House) -> None:
     """Start every look-up whose time has come; each runs beside the others."""
 
-    def find(session: Session) -> list[str]:
+    def find(session: Session) -> list[tuple[str, str]]:
         now = house.clock.now()
         rows = session.exec(select(Lookup).where(col(Lookup.done).is_(False)))
-        return [row.id for row in rows if row.lease_until is None or row.lease_until <= now]
+        return [(row.id, row.kind) for row in rows if row.lease_until is None or row.lease_until <= now]
 
-    for lookup_id in await house.store.read(find):
-        house.start(run(house, lookup_id))
+    for lookup_id, kind in await house.store.read(find):
+        house.start(_in_turn(house, lookup_id) if kind == READ else run(house, lookup_id))
+
+
+async def _in_turn(house: House, lookup_id: str) -> None:
+    async with house.readings:
+        await run(house, lookup_id)
 
 
 async def after_start(house: House) -> None:
@@ -111,6 +116,7 @@ def _trouble(session: Session, house: House, lookup: Lookup, sentence: str) -> N
         return
     row.lease_until = house.clock.now() + timedelta(seconds=2.0**row.tries)
     case = session.get_one(Case, lookup.case_id)
+    case.draft = {**case.draft, "slow": sentence}
     if row.tries >= TRIES:
         row.done = True
         case.draft = {**case.draft, TROUBLE.get(row.kind, "trouble"): sentence}
@@ -120,6 +126,6 @@ def _trouble(session: Session, house: House, lookup: Lookup, sentence: str) -> N
         elif row.kind == SEARCH and case.stage == "searching":
             case.stage, case.turn = "who", case.turn + 1
             case.candidates = {}
-        session.add(case)
+    session.add(case)
     session.add(row)
     cards.redraw(session, house, case)

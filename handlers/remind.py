@@ -16,6 +16,7 @@ from handlers.cases.store import after_commit
 from handlers.cases.tables import Case, Due, Plan
 from handlers.house import House
 from handlers.plan.settle import case_plans
+from handlers.questions import answers_of
 from handlers.submit import why_plan_for
 
 log = logging.getLogger("offboard.remind")
@@ -23,6 +24,8 @@ log = logging.getLogger("offboard.remind")
 
 async def due_now(house: House) -> None:
     """Work off every row whose time has come; each is deleted with what it caused."""
+    if not await house.store.read(lambda session: due.take(session, house.clock.now())):
+        return
 
     def work(session: Session) -> None:
         for row in due.take(session, house.clock.now()):
@@ -38,19 +41,19 @@ async def due_now(house: House) -> None:
 
 
 def _remind(session: Session, house: House, case: Case, row: Due) -> None:
-    if _still_waiting(session, row):
-        cards.show_channel(session, house, case, cards.NEWS, topic=f"remind:{row.subject}")
+    if _still_waiting(session, case, row):
+        cards.show_channel(session, house, case, cards.NEWS, topic=_topic(row))
 
 
 def _page(session: Session, house: House, case: Case, row: Due) -> None:
     """Nobody picked the lock-out up: page the person on call, and tell the manager whom to ring."""
-    if not _still_waiting(session, row):
+    if not _still_waiting(session, case, row):
         return
     record(session, house.clock.now(), "paged", case_id=case.id)
     identity = cards.identity_of(house, case.requester)
     if identity:
         cards.show_person(session, house, case.id, cards.NEWS, case.requester, identity, "nobody picked up")
-    cards.show_channel(session, house, case, cards.NEWS, topic=f"remind:{row.subject}")
+    cards.show_channel(session, house, case, cards.NEWS, topic=_topic(row))
     sentence = messages.page_text(case.number, house.roster.client(case.client))
     after_commit(session, lambda: house.start(_send_page(house, sentence)))
 
@@ -63,7 +66,14 @@ async def _send_page(house: House, sentence: str) -> None:
         log.error("paging failed: %s", type(error).__name__)
 
 
-def _still_waiting(session: Session, row: Due) -> bool:
+def _topic(row: Due) -> str:
+    return f"remind:{row.subject}" if row.subject else "unanswered"
+
+
+def _still_waiting(session: Session, case: Case, row: Due) -> bool:
+    if not row.subject:
+        open_questions = any(answer.asked_technician for answer in answers_of(session, case.id).values())
+        return open_questions and not case_plans(session, case.id)
     plan = session.get(Plan, row.subject)
     return plan is not None and plan.state == PlanState.AWAITING_APPROVAL
 

@@ -46,6 +46,8 @@ def submit(click: Click) -> Reply:
     due.clear(click.session, case, due.QUIET, due.NUDGE)
     click.record("submitted")
     ready_again(click)
+    if any(answer.asked_technician for answer in answers.values()):
+        _bring_up_again(click.session, click.house, case, "")
     return Reply()
 
 
@@ -216,6 +218,11 @@ def await_approval(session: Session, house: House, case: Case, plan: Plan) -> No
     if not any(other.state == PlanState.AWAITING_APPROVAL for other in others):
         cards.show_channel(session, house, case, cards.TECHNICIANS)
     if plan.kind == LOCK_OUT:
-        for wait in house.timings.reminders:
-            due.set_due(session, house, case, due.REMIND, wait, plan.id)
-        due.set_due(session, house, case, due.PAGE, house.timings.page, plan.id)
+        _bring_up_again(session, house, case, plan.id)
+
+
+def _bring_up_again(session: Session, house: House, case: Case, plan_id: str) -> None:
+    """Remind, then page, about that plan, or about the open question that keeps it from being made."""
+    for wait in house.timings.reminders:
+        due.set_due(session, house, case, due.REMIND, wait, plan_id)
+    due.set_due(session, house, case, due.PAGE, house.timings.page, plan_id)

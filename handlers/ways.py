@@ -57,7 +57,7 @@ def last_possible_access(ways: list[WayState]) -> datetime | None:
 def _state(house: House, way: WayIn, rows: dict[str, StepRow]) -> WayState:
     steps = [rows.get(step_id) for step_id in way.ended_by]
     there = [row for row in steps if row is not None]
-    ended = len(there) == len(steps) and all(row.state == StepState.DONE for row in there)
+    ended = 0 < len(there) == len(steps) and all(row.state == StepState.DONE for row in there)
     times = [row.settled_at for row in there if row.settled_at is not None]
     if ended:
         return WayState(way.title, Mark.DONE, max(times, default=None), "ended", way.lingers, way.why_lingers)

@@ -349,8 +349,9 @@ class World:
     async def passes(self, **how_long: float) -> None:
         """Let time pass in small steps, everything due happening on the way."""
         end = self.clock.time + timedelta(**how_long)
+        stride = max((end - self.clock.time) / 20, timedelta(seconds=1))
         while self.clock.time < end:
-            self.clock.time = min(end, self.clock.time + max((end - self.clock.time) / 40, timedelta(seconds=1)))
+            self.clock.time = min(end, self.clock.time + stride)
             await self.settle()
 
     async def restart(self) -> None:

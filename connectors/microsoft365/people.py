@@ -152,4 +152,4 @@ def _folded(text: str) -> str:
 
 def _searchable(text: str) -> str:
     """A value inside a quoted $search clause."""
-    return str.replace(text, "", "\\\\").replace('"', '\\"')
+    return text.replace("\\", "\\\\").replace('"', '\\"')

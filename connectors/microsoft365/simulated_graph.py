@@ -368,7 +368,8 @@ class Directory:
         }
         if start + size < len(values):
             host = "http://elsewhere.example/v1.0" if self.tenant.serve_foreign_links else self.base_url
-            kept = {**asked.query, "$skiptoken": str(start + size)}
+            following = size if self.tenant.serve_circular_links else start + size
+            kept = {**asked.query, "$skiptoken": str(following)}
             query = "&".join(f"{name}={quote(value, safe='')}" for name, value in kept.items())
             body["@odata.nextLink"] = f"{host}{asked.path}?{query}"
         return Answer(200, body)
@@ -408,6 +409,8 @@ def _method(method: SignInMethod) -> Json:
     shown: Json = {"@odata.type": f"#microsoft.graph.{method.kind}", "id": method.id}
     if method.kind == "phoneAuthenticationMethod":
         shown |= {"phoneNumber": "+1 5555550100", "phoneType": method.detail, "smsSignInState": "notEnabled"}
+    elif method.kind == "emailAuthenticationMethod":
+        shown["emailAddress"] = method.detail
     elif method.kind not in ("temporaryAccessPassAuthenticationMethod", "softwareOathAuthenticationMethod"):
         shown["displayName"] = method.detail
     return shown

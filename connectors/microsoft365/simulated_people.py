@@ -149,6 +149,8 @@ class Tenant:
     page_size: int = 100
     serve_foreign_links: bool = False
     """nextLink points at another host, as no Graph should."""
+    serve_circular_links: bool = False
+    """nextLink always points at the second page."""
 
     @property
     def service_principal(self) -> str:

@@ -244,6 +244,9 @@ class CardRow(SQLModel, table=True):
     due: int = 1
     shown: int = 0
     retry_at: datetime | None = _maybe_time(index=True)
+    shown_at: datetime | None = _maybe_time()
+    pace: int = 0
+    """How many times it was edited without a lull; the more, the longer between two edits."""
     failures: int = 0
     posting: bool = False
     """The intent to post, recorded first: a crash in between can cost a rare second card."""

@@ -189,6 +189,8 @@ class DbosQueue:
         from dbos import DBOS
 
         await self._tasks.close()
+        # It complains loudly about waiting work it can't start while stopping; the next start finds it.
+        logging.getLogger("dbos").setLevel(logging.CRITICAL)
         if self._client is not None:
             self._client.destroy()
             self._client = None

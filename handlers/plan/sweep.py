@@ -57,6 +57,7 @@ def _again(session: Session, house: House, row: StepRow) -> None:
 
 def _settle_plans(session: Session, house: House) -> None:
     """A crash between two commits can leave a step settled and its successors not freed."""
-    open_cases = select(Case).join(Plan, col(Plan.case_id) == col(Case.id)).where(col(Plan.state).in_(OPEN_PLANS))
-    for case in session.exec(open_cases.distinct()):
+    # Not DISTINCT over a join: PostgreSQL can't compare the cases' JSON columns.
+    with_open_plan = select(Plan.case_id).where(col(Plan.state).in_(OPEN_PLANS))
+    for case in session.exec(select(Case).where(col(Case.id).in_(with_open_plan))):
         settle.advance(session, house, case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
@@ -54,6 +55,7 @@ def people(*ids: str) -> list[str]:
         ("O'Brien", people(SEAN)),
         ("o’brien", people(SEAN)),
         ("Sean O'B", people(SEAN)),
+        ("O'Brién Séan", people(SEAN)),
         ("Zoë", people(ZOE)),
         ("Zoe", people(ZOE)),
         ("muller", people(ZOE)),
@@ -100,9 +102,10 @@ async def test_what_is_found_says_title_state_and_kind(microsoft: Microsoft) -> 
     assert not (await CONNECTOR.search(api, "Dana"))[0].enabled
 
 
-async def test_a_search_takes_one_round_trip_when_somebody_is_found(microsoft: Microsoft) -> None:
+@pytest.mark.parametrize("text", ["Jane Doe", "O'Brien Séan"])
+async def test_a_search_takes_one_round_trip_when_somebody_is_found(microsoft: Microsoft, text: str) -> None:
     api = await microsoft.connect()
-    await found(api, "Jane Doe")
+    assert await found(api, text)
     assert microsoft.asked() == ["GET /users", "GET /users"]
     searches = [call for call in microsoft.simulator.calls if "$search" in call.query]
     assert searches[0].headers["consistencylevel"] == "eventual"
@@ -234,6 +237,21 @@ async def test_a_next_page_on_another_host_is_not_followed(microsoft: Microsoft)
     context = Account(system="microsoft365", id=JANE, name="")
     with pytest.raises(Refused, match=r"pointed at http://elsewhere\.example"):
         await CONNECTOR.facts(await microsoft.connect(), context)
+
+
+async def test_pages_that_lead_in_a_circle_are_left(microsoft: Microsoft) -> None:
+    microsoft.contoso.page_size, microsoft.contoso.serve_circular_links = 1, True
+    api = await microsoft.connect()
+    async with asyncio.timeout(5):
+        with pytest.raises(Unreachable, match="circle"):
+            await api.read_all(api.sdk.users.to_get_request_information())
+
+
+async def test_the_next_page_of_a_search_says_again_that_it_may_be_late(microsoft: Microsoft) -> None:
+    microsoft.contoso.page_size = 1
+    api = await microsoft.connect()
+    found = await api.read_all(api.sdk.users.to_get_request_information(), search='"displayName:Jane"', count=True)
+    assert len(found) == 2
 
 
 async def test_a_throttled_search_waits_a_moment_and_goes_on(microsoft: Microsoft) -> None:

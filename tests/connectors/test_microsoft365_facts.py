@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from connectors.contract import Unreachable
+from connectors.contract import Account, Unreachable
 from connectors.microsoft365 import CONNECTOR
 from connectors.microsoft365.facts import Microsoft365Facts
 from connectors.microsoft365.roles import GLOBAL_ADMINISTRATOR, PRIVILEGED_AUTHENTICATION_ADMINISTRATOR
@@ -47,19 +47,20 @@ async def test_a_plain_person_raises_no_caution(microsoft: Microsoft) -> None:
     assert CONNECTOR.cautions(known) == ()
 
 
-async def test_reading_a_plain_person_takes_one_round_trip(microsoft: Microsoft) -> None:
+async def test_a_plain_person_is_read_side_by_side(microsoft: Microsoft) -> None:
     api = await microsoft.connect()
     context = await microsoft.context(api, JANE)
     microsoft.simulator.calls.clear()
     microsoft.simulator.fail(CONTOSO, Fault("delay", calls=None, seconds=0.1))
     began = time.monotonic()
     await CONNECTOR.facts(api, context.account)
-    assert 0.1 <= time.monotonic() - began < 0.2
+    # One after the other they would take 0.8 s; a busy machine may add something to the 0.1.
+    assert 0.1 <= time.monotonic() - began < 0.6
     assert len(microsoft.simulator.calls) == 8
 
 
 async def test_many_reads_at_once_sign_in_once(microsoft: Microsoft) -> None:
-    await facts(microsoft, JANE)
+    await CONNECTOR.facts(await microsoft.connect(), Account(system="microsoft365", id=JANE, name=""))
     assert microsoft.simulator.sign_ins == [CONTOSO]
 
 

@@ -173,6 +173,13 @@ async def test_a_revocation_that_answers_true_and_does_nothing_is_not_believed(m
     assert isinstance(outcomes[0], Waiting)
 
 
+async def test_what_stood_there_a_moment_ago_is_not_taken_for_ours(microsoft: Microsoft) -> None:
+    microsoft.simulator.person(JANE).sessions_valid_from = microsoft.clock.now() - timedelta(seconds=30)
+    microsoft.contoso.revoke_works = False
+    outcomes = await run(RevokeSessions(), await ready(microsoft, JANE))
+    assert isinstance(outcomes[0], Waiting)
+
+
 async def test_an_older_revocation_is_not_taken_for_ours(microsoft: Microsoft) -> None:
     ctx = await ready(microsoft, JANE)
     person = microsoft.simulator.person(JANE)
@@ -434,8 +441,9 @@ async def test_a_block_whose_answer_was_lost_is_not_sent_again_by_itself(microso
 
 
 async def test_a_write_without_an_answer_in_time_is_a_surprise(microsoft: Microsoft) -> None:
-    ctx = await ready(microsoft, JANE, patience=0.1)
+    ctx = await ready(microsoft, JANE)
     item = items(await BlockSignIn().look(ctx))[0]
+    ctx = replace(ctx, api=await microsoft.connect(changed={"patience": 0.1}))
     microsoft.simulator.fail(CONTOSO, Fault("hang", match="PATCH", seconds=1))
     with pytest.raises(Unreachable, match="no answer within"):
         await BlockSignIn().act(ctx, item, Intent("key", microsoft.clock.now()))

@@ -90,8 +90,9 @@ class Description:
         raise AssertionError(f"Microsoft describes no {call}")
 
     def problems(self, schema: Mapping[str, Any], value: object) -> list[str]:
-        validator = Draft202012Validator(cast("Any", _nullable(self._absolute(dict(schema)))), registry=self.registry)
-        errors: Iterator[Any] = validator.iter_errors(cast("Any", value))
+        whole = cast("Any", _nullable(self._absolute(dict(schema))))
+        validator: Any = Draft202012Validator(whole, registry=self.registry)
+        errors: Iterator[Any] = validator.iter_errors(value)
         return [f"{error.json_path}: {error.message}" for error in errors]
 
     def fields(self, name: str) -> set[str]:
@@ -187,7 +188,16 @@ def _answer_problems(graph: Description, operation: Mapping[str, Any], call: Cal
         described = graph.spec["components"]["responses"][described["$ref"].rpartition("/")[2]]
     if "content" not in described:
         return [] if call.answer is None else ["answers with a body where none is described"]
-    return graph.problems(described["content"]["application/json"]["schema"], call.answer)
+    problems = graph.problems(described["content"]["application/json"]["schema"], call.answer)
+    listed = (call.answer or {}).get("value")
+    for one in listed if isinstance(listed, list) else ():
+        # A collection is described by its parents' type; what each element says it is, is looked up here.
+        if isinstance(one, dict) and "@odata.type" in one:
+            name = str(one["@odata.type"]).removeprefix("#")
+            problems += graph.problems({"$ref": f"#/components/schemas/{name}"}, one)
+            unknown = {key for key in one if not key.startswith("@")} - graph.fields(name)
+            problems += [f"{name} has no {key}" for key in sorted(unknown)]
+    return problems
 
 
 async def test_every_field_we_name_exists(microsoft: Microsoft, graph: Description) -> None:

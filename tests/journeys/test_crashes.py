@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -67,8 +68,10 @@ async def goes_on(world: World) -> None:
 
 
 async def a_minute_later(world: World) -> None:
-    """Long enough for what is tried again, in few strides."""
+    """Long enough for what is tried again, in few strides; at once when everything is done."""
     for _ in range(3):
+        if {str(plan.state) for plan in await world.plans()} == {"done"}:
+            return
         world.clock.time += timedelta(seconds=20)
         await world.settle()
 
@@ -139,6 +142,24 @@ async def test_dying_at_any_commit_of_the_work_doubles_and_loses_nothing(tmp_pat
         if not died:
             assert commit > 12
             return
+
+
+async def test_a_search_the_old_process_had_begun_is_answered_by_the_new_one_at_once(
+    world: World, toys: ToyWorld
+) -> None:
+    begun = asyncio.Event()
+
+    async def hangs(_call: str) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    toys.pause = hangs
+    typed = asyncio.create_task(world.types("maria", "/offboard Jane Doe"))
+    await asyncio.wait_for(begun.wait(), 2)
+    typed.cancel()
+    toys.pause = None
+    await world.restart()
+    assert "Is this the person who leaves?" in world.reads("maria")
 
 
 CALLS = ["look", "close", "read back", "look at doors", "take badge", "read doors", "ticket", "find ticket"]

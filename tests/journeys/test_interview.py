@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from connectors.contract import Choices, Question, Topic
 from handlers.plan.digest import LOCK_OUT, REST
 from tests.journeys import chooses, says_now, submits
-from tests.toy import Toy, ToyWorld
-from tests.world import World, roster
+from tests.toy import Toy, ToyFacts, ToyWorld
+from tests.world import World, roster, words
 
 
 @pytest.fixture
@@ -198,3 +199,50 @@ async def test_a_rejected_case_can_be_cancelled_and_expires(world: World) -> Non
     reply = await world.clicks("maria", "Cancel the case")
     assert reply.line == ""
     assert (await world.cases())[0].closed == "cancelled"
+
+
+async def test_a_question_no_technician_answers_is_brought_up_then_paged(world: World) -> None:
+    await chooses(world)
+    for label in ("Not sure", "No, on good terms", "Now", "Submit"):
+        await world.clicks("maria", label)
+    await world.passes(minutes=6)
+    assert world.reads("sam").count("A manager waits for a technician's answer") == 2
+    await world.passes(minutes=5)
+    assert len(world.pages) == 1
+    await world.clicks("sam", "Resigned")
+    await world.clicks("sam", "Approve")
+    await world.passes(minutes=11)
+    assert len(world.pages) == 1
+
+
+class Talker(Toy):
+    """A toy directory that wants an answer in words."""
+
+    def questions(self, facts: ToyFacts, choices: Choices) -> tuple[Question, ...]:
+        return (Question("toy.plants", Topic.ANYTHING_ELSE, "Who waters the plants?", ()),)
+
+
+async def test_a_question_in_words_is_answered_in_words_by_either(tmp_path: Path, toys: ToyWorld) -> None:
+    world = await World.build(tmp_path, (Talker(toys),), roster())
+    await says_now(world)
+    assert (await world.clicks("maria", "Confirm")).line.startswith("Write your answer first")
+    await world.clicks("maria", "Not sure")
+    await world.clicks("maria", "Submit")
+    await world.clicks("sam", "Approve")  # the lock-out waits for no plants
+    assert not toys.named("Jane Doe").open
+    assert (await world.clicks("sam", "Confirm")).line.startswith("Write the answer first")
+    field = next(
+        field for section in world.with_button("sam", "Confirm").card.sections for field in section.fields
+        if field.label == "The answer"
+    )  # fmt: skip
+    await world.clicks("sam", "Confirm", values={field.id: "Sam does"})
+    assert "Who waters the plants?: Sam does" in world.reads("sam")
+    await world.close()
+
+
+async def test_the_interview_says_how_far_the_lock_out_is(asking: World) -> None:
+    await says_now(asking)
+    await asking.clicks("maria", "Lock out Jane Doe now")
+    assert "Waits for a technician's approval. Jane Doe can still sign in." in asking.reads("maria")
+    await asking.clicks("sam", "Approve")
+    assert "Jane Doe is locked out since 17:00." in words(asking.card("maria", "offboard Jane Doe").card)

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
 from connectors.contract import Refused, Throttled, Unreachable
+from handlers.cases.tables import ItemRow
 from tests.journeys import locks_out, says_now, submits
 from tests.toy import Annex, Toy, ToyWorld
-from tests.world import World, roster
+from tests.world import START, World, roster
 
 GONE = Unreachable("Toy", "call", "no answer")
 
@@ -318,3 +320,16 @@ async def test_a_case_that_can_not_be_planned_is_shown_to_technicians_who_try_ag
     await world.clicks("sam", "Plan")
     await world.clicks("sam", "Approve")
     assert not toys.named("Jane Doe").open
+
+
+async def test_when_it_was_first_meant_and_what_stood_before_are_never_rewritten(world: World, toys: ToyWorld) -> None:
+    toys.after["close"] = [GONE]
+    toys.faults["close"] = [GONE, GONE]
+    await locks_out(world)
+    await world.passes(minutes=1)
+    items = await world.house.store.read(lambda session: list(session.exec(select(ItemRow))))
+    account = next(item for item in items if item.key == "account")
+    assert account.intended_at == START
+    assert account.before == {"open": True}
+    assert account.settled_at is not None
+    assert account.settled_at > START

@@ -43,6 +43,8 @@ def upgrade() -> None:
         sa.Column("due", sa.Integer(), nullable=False),
         sa.Column("shown", sa.Integer(), nullable=False),
         sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("shown_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("pace", sa.Integer(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("posting", sa.Boolean(), nullable=False),
         sa.Column("dead", sa.String(), nullable=False),
