@@ -32,22 +32,20 @@ async def hear(house: House, inbound: Inbound) -> Reply:
     if person is None:
         log.info("heard a stranger on %s", inbound.actor.platform)
         return Reply(messages.stranger(house.roster.msp.name))
-    return await house.store.write(lambda session: _hear(session, house, inbound, person), urgent=True)
+    work = _click if inbound.kind is Kind.CLICK else _command
+    try:
+        return await house.store.write(lambda session: work(session, house, inbound, person), urgent=True)
+    except Missing as sentence:
+        # The transaction was rolled back with it: the button is unused, and nothing is written.
+        return Reply(str(sentence))
 
 
-def _hear(session: Session, house: House, inbound: Inbound, person: Person) -> Reply:
+def _command(session: Session, house: House, inbound: Inbound, person: Person) -> Reply:
     if session.get(Heard, inbound.dedupe) is not None:
         return Reply()
     session.add(Heard(key=inbound.dedupe, at=house.clock.now()))
-    if inbound.kind is Kind.CLICK:
-        return _click(session, house, inbound, person)
     command = COMMANDS.get(inbound.command)
-    if command is None:
-        return Reply(messages.help_text(person))
-    try:
-        return command(session, house, person, inbound)
-    except Missing as sentence:
-        return Reply(str(sentence))
+    return command(session, house, person, inbound) if command else Reply(messages.help_text(person))
 
 
 def _click(session: Session, house: House, inbound: Inbound, person: Person) -> Reply:
@@ -70,12 +68,7 @@ def _click(session: Session, house: House, inbound: Inbound, person: Person) -> 
     if card.dead or cards.replaced(card) or action.stamp(session, case, button.args) != button.stamp:
         decided = messages.meanwhile(session, house, case) if action.right is Right.APPROVE else messages.CHANGED
         return _stale(session, house, case, card, decided)
-    click = Click(session, house, case, card, person, str(inbound.actor), button.args, inbound.values)
-    try:
-        with session.begin_nested():
-            reply = action.do(click)
-    except Missing as sentence:
-        return Reply(str(sentence))
+    reply = action.do(Click(session, house, case, card, person, str(inbound.actor), button.args, inbound.values))
     button.used_at, button.used_by = house.clock.now(), person.id
     session.add(button)
     cards.redraw(session, house, case)

@@ -81,6 +81,7 @@ def answer(click: Click) -> Reply:
     click.case.draft = {key: kept for key, kept in click.case.draft.items() if key != "at"}
     if question.id == WHEN:
         due.clear(click.session, click.case, due.QUIET)
+        due.set_due(click.session, click.house, click.case, due.QUIET, click.house.timings.quiet)
     _moved(click)
     return Reply()
 
@@ -204,7 +205,3 @@ def _moved(click: Click) -> None:
         case.turn += 1
     click.session.add(case)
     due.touch(click.session, click.house, case)
-    due.clear(click.session, case, due.QUIET)
-    said = answers_of(click.session, case.id).get(WHEN)
-    if said is not None and said.value == "now" and case.stage == "ask":
-        due.set_due(click.session, click.house, case, due.QUIET, click.house.timings.quiet)

@@ -24,6 +24,8 @@ log = logging.getLogger("offboard.loops")
 
 LONGEST_NAP = 5.0
 """Seconds after which a loop looks again even if nothing woke it."""
+MOMENT = 0.02
+"""Seconds between a commit and asking what it left due: many commits at once are one question."""
 BREATH = 0.1
 """Seconds between the first change and the drawing that shows it."""
 SWEEP = 15.0
@@ -72,6 +74,7 @@ class Loops:
                 await asyncio.wait_for(wake.wait(), min(nap, LONGEST_NAP))
 
     async def _work(self) -> float:
+        await self._house.clock.sleep(MOMENT)
         await due_now(self._house)
         await lookups.begin_waiting(self._house)
         soonest = await self._house.store.read(due.next_time)

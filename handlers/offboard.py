@@ -44,7 +44,7 @@ def command(session: Session, house: House, person: Person, inbound: Inbound) ->
         session, now, "case opened", case_id=case.id, person=person.id, identity=case.identity,
         detail={"number": case.number},
     )  # fmt: skip
-    due.touch(session, house, case)
+    due.watch(session, house, case)
     return Reply("" if inbound.where.private else messages.moved_to_private(case.number))
 
 

@@ -88,6 +88,8 @@ def _nudge(session: Session, house: House, case: Case, _row: Due) -> None:
     if case.stage != "submitted":
         identity = case.identity
         cards.show_person(session, house, case.id, cards.NEWS, case.started_by, identity, "half-way")
+        # Once more if nobody goes on, each time after a longer silence.
+        due.set_due(session, house, case, due.NUDGE, 2 * (house.clock.now() - case.touched_at))
 
 
 def _expire(session: Session, house: House, case: Case, _row: Due) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, delete, select
+from sqlalchemy import case as case_when
+from sqlmodel import Session, col, delete, select, update
 
 from handlers.cases.store import after_commit
 from handlers.cases.tables import Case, Due
@@ -29,13 +30,20 @@ def clear(session: Session, case: Case, *kinds: str) -> None:
     session.exec(delete(Due).where(col(Due.case_id) == case.id, col(Due.kind).in_(kinds)))
 
 
-def touch(session: Session, house: House, case: Case) -> None:
-    """The interview moved: its nudge and its expiry start anew."""
-    case.touched_at = house.clock.now()
-    session.add(case)
-    clear(session, case, NUDGE, EXPIRE)
+def watch(session: Session, house: House, case: Case) -> None:
+    """A case was opened: it is nudged when left half-way, and expires at last."""
     set_due(session, house, case, NUDGE, house.timings.nudge)
     set_due(session, house, case, EXPIRE, house.timings.expire)
+
+
+def touch(session: Session, house: House, case: Case) -> None:
+    """The interview moved: what waits for its silence waits anew."""
+    now, timings = house.clock.now(), house.timings
+    case.touched_at = now
+    session.add(case)
+    waits = {NUDGE: timings.nudge, EXPIRE: timings.expire, QUIET: timings.quiet}
+    at = case_when({kind: now + wait for kind, wait in waits.items()}, value=col(Due.kind))
+    session.exec(update(Due).where(col(Due.case_id) == case.id, col(Due.kind).in_(waits)).values(at=at))
 
 
 def next_time(session: Session) -> datetime | None:

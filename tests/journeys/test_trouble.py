@@ -10,8 +10,8 @@ from sqlmodel import select
 
 from connectors.contract import Refused, Throttled, Unreachable
 from handlers.cases.tables import ItemRow
-from tests.journeys import locks_out, says_now, submits
-from tests.toy import Annex, Toy, ToyWorld
+from tests.journeys import locks_out, note_for, says_now, submits
+from tests.toy import Toy, ToyWorld
 from tests.world import START, World, roster
 
 GONE = Unreachable("Toy", "call", "no answer")
@@ -25,34 +25,11 @@ async def asking(tmp_path: Path, toys: ToyWorld) -> AsyncIterator[World]:
     await world.close()
 
 
-@pytest.fixture
-def annex() -> ToyWorld:
-    """A second vendor with the same people."""
-    annex = ToyWorld()
-    annex.add("Jane Doe", "Head of Sales")
-    return annex
-
-
-@pytest.fixture
-async def two(tmp_path: Path, toys: ToyWorld, annex: ToyWorld) -> AsyncIterator[World]:
-    """A house of two systems."""
-    world = await World.build(tmp_path, (Toy(toys), Annex(annex)), roster(systems={"toy": {}, "annex": {}}))
-    yield world
-    await world.close()
-
-
 async def asks_for_a_ticket(world: World) -> None:
     await says_now(world)
     await world.clicks("maria", "Keep it")
     await world.clicks("maria", "Open a ticket")
     await world.clicks("maria", "Submit")
-
-
-def rows_of(world: World, heading: str) -> dict[str, str]:
-    """The note field of a stuck step, filled in."""
-    shown = world.with_button("sam", "Skip")
-    section = next(one for one in shown.card.sections if one.heading == heading)
-    return {section.fields[0].id: "the note"}
 
 
 async def test_a_refusal_needs_a_person_who_retries(world: World, toys: ToyWorld) -> None:
@@ -69,7 +46,7 @@ async def test_a_step_is_skipped_by_a_named_person_with_a_reason_and_never_green
     toys.faults["close"] = [Refused("Toy", "close", "not allowed")]
     await locks_out(world)
     assert (await world.clicks("sam", "Skip")).line.startswith("Write why it is skipped")
-    await world.clicks("sam", "Skip", values=rows_of(world, "Close the account"))
+    await world.clicks("sam", "Skip", values=note_for(world, "Close the account"))
     assert "Toy account: OPEN, skipped by Sam Lee: the note" in world.reads("maria")
     assert "is locked out since" not in world.reads("maria")
     assert (await world.plans())[0].state == "done"
@@ -78,7 +55,7 @@ async def test_a_step_is_skipped_by_a_named_person_with_a_reason_and_never_green
 async def test_done_by_hand_is_read_back_before_it_counts(world: World, toys: ToyWorld) -> None:
     toys.faults["close"] = [Refused("Toy", "close", "not allowed")]
     await locks_out(world)
-    note = rows_of(world, "Close the account")
+    note = note_for(world, "Close the account")
     await world.clicks("sam", "I did it by hand", values=note)
     assert "Read back, and it is still open: the account." in world.reads("sam")
     assert "close Jane Doe" not in toys.effects  # the bot changed nothing
@@ -91,7 +68,7 @@ async def test_done_by_hand_stays_so_while_the_vendor_is_down(world: World, toys
     toys.faults["close"] = [Refused("Toy", "close", "not allowed")]
     await locks_out(world)
     toys.faults["look"] = [GONE]
-    await world.clicks("sam", "I did it by hand", values=rows_of(world, "Close the account"))
+    await world.clicks("sam", "I did it by hand", values=note_for(world, "Close the account"))
     await world.passes(minutes=1)
     assert "Read back, and it is still open: the account." in world.reads("sam")
     assert "close Jane Doe" not in toys.effects
@@ -103,7 +80,7 @@ async def test_what_no_system_reads_back_is_stated_and_never_green(world: World,
     assert "Keys: OPEN, Sam Lee has it" in world.reads("maria")
     assert "Take the keys from Jane Doe." in world.reads("sam")
     assert (await world.clicks("priya", "I did it by hand")).line.startswith("Write what you did")
-    await world.clicks("priya", "I did it by hand", values=rows_of(world, "Collect the keys"))
+    await world.clicks("priya", "I did it by hand", values=note_for(world, "Collect the keys"))
     assert "Keys: stated by Priya Rao, not verified: the note" in world.reads("maria")
     assert "Not fully locked out: 1 of 3 ways in are not confirmed as ended." in world.reads("maria")
     assert "Last possible access" not in world.reads("maria")
@@ -163,7 +140,7 @@ async def test_where_nothing_tells_whether_it_happened_a_person_looks(asking: Wo
     await asking.passes(minutes=1)
     assert "It may have happened already, and nothing can tell" in asking.reads("sam")
     assert len(toys.tickets) == 1
-    await asking.clicks("sam", "I did it by hand", values=rows_of(asking, "Open a ticket"))
+    await asking.clicks("sam", "I did it by hand", values=note_for(asking, "Open a ticket"))
     assert (await asking.steps())["toy.open_ticket"].state == "stated, not verified"
     assert len(toys.tickets) == 1
 
@@ -239,50 +216,6 @@ async def test_a_door_opened_again_meanwhile_is_closed_again(world: World, toys:
     assert "Jane Doe is locked out" in world.reads("maria")
 
 
-async def test_one_vendor_down_stops_no_other(two: World, toys: ToyWorld, annex: ToyWorld) -> None:
-    annex.faults["close"] = [GONE] * 50
-    await locks_out(two)
-    assert not toys.named("Jane Doe").open
-    assert "Toy account: ended 17:00" in two.reads("maria")
-    assert "Annex account: not ended yet" in two.reads("maria")
-    assert "Not fully locked out: 1 of 3" in two.reads("maria")
-
-
-async def test_a_system_nobody_could_read_is_a_task_and_never_green(
-    two: World, toys: ToyWorld, annex: ToyWorld
-) -> None:
-    annex.faults["find"] = [GONE] * 50
-    await submits(two)
-    assert "Mind: Annex could not be read." in two.reads("sam")
-    await two.clicks("sam", "Approve")
-    assert not toys.named("Jane Doe").open
-    assert "Sign in to Annex, find the leaver's account, end its access, and say what you did." in two.reads("sam")
-    await two.clicks("sam", "I did it by hand", values=rows_of(two, "End access in Annex"))
-    assert "is locked out since" not in two.reads("maria")
-    assert "Annex: stated by Sam Lee, not verified: the note" in two.reads("maria")
-
-
-async def test_a_system_readable_again_for_the_rest_has_its_steps_after_all(
-    two: World, toys: ToyWorld, annex: ToyWorld
-) -> None:
-    annex.faults["find"] = [GONE] * 2  # at the questions and at the lock-out
-    await submits(two)
-    await two.clicks("sam", "Approve")
-    assert not toys.named("Jane Doe").open
-    assert not annex.named("Jane Doe").open
-
-
-async def test_a_bug_in_one_connector_stops_no_other(two: World, toys: ToyWorld, annex: ToyWorld) -> None:
-    async def breaks(call: str) -> None:
-        raise KeyError(call)
-
-    annex.pause = breaks
-    await locks_out(two)
-    assert not toys.named("Jane Doe").open
-    assert "End access in Annex" in two.reads("sam")
-    assert "is locked out since" not in two.reads("maria")
-
-
 async def test_a_vendor_down_when_the_rest_is_planned_loses_no_step(asking: World, toys: ToyWorld) -> None:
     await says_now(asking)
     await asking.clicks("maria", "Lock out Jane Doe now")
@@ -300,7 +233,7 @@ async def test_retry_does_not_get_around_what_guards_against_harm(asking: World,
     toys.faults["ticket"] = [Refused("Toy", "ticket", "no")]
     await asks_for_a_ticket(asking)
     await asking.clicks("sam", "Approve")
-    await asking.clicks("sam", "Skip", values=rows_of(asking, "Open a ticket"))
+    await asking.clicks("sam", "Skip", values=note_for(asking, "Open a ticket"))
     assert "It needs 'Open a ticket' confirmed first, which is skipped." in asking.reads("sam")
     reply = await asking.clicks("sam", "Retry")
     assert reply.line == "It needs 'Open a ticket' confirmed first, which is skipped."
