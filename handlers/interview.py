@@ -16,7 +16,7 @@ from handlers.conversation import Reply
 from handlers.offboard import ask_again, start_search
 from handlers.plan.digest import renew_digests
 from handlers.plan.settle import case_plans
-from handlers.questions import WHEN, answers_of, current, questions_of
+from handlers.questions import WHEN, answers_of, current, question_called, questions_of
 from handlers.submit import ready_again
 
 
@@ -174,8 +174,7 @@ def _still_open_who(click: Click) -> None:
 
 
 def _question(click: Click, question_id: str) -> Question:
-    questions = questions_of(click.session, click.house, click.case)
-    question = next((one for one in questions if one.id == question_id), None)
+    question = question_called(click.session, click.house, click.case, question_id)
     if question is None:
         raise Missing("That question is not asked any more; the facts have changed.")
     return question

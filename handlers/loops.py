@@ -24,7 +24,7 @@ log = logging.getLogger("offboard.loops")
 
 LONGEST_NAP = 5.0
 """Seconds after which a loop looks again even if nothing woke it."""
-MOMENT = 0.02
+MOMENT = 0.05
 """Seconds between a commit and asking what it left due: many commits at once are one question."""
 BREATH = 0.1
 """Seconds between the first change and the drawing that shows it."""
@@ -70,8 +70,10 @@ class Loops:
                 nap = await once()
             except Exception:
                 log.exception("a loop stumbled and goes on")
+            # Not wait_for: in Python 3.11 it can swallow a cancellation, and we would never stop.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), min(nap, LONGEST_NAP))
+                async with asyncio.timeout(min(nap, LONGEST_NAP)):
+                    await wake.wait()
 
     async def _work(self) -> float:
         await self._house.clock.sleep(MOMENT)

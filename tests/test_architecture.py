@@ -85,7 +85,8 @@ def test_simulators_are_for_the_lab_and_the_tests_alone() -> None:
 
 
 def test_importing_handlers_loads_no_vendor_sdk() -> None:
-    code = "import sys, handlers.loops; print([m for m in ('msgraph', 'slack_bolt', 'azure.identity', 'dbos') if m in sys.modules])"
+    sdks = ("msgraph", "slack_bolt", "azure.identity", "dbos")
+    code = f"import sys, handlers.loops; print([name for name in {sdks} if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert answer.stdout.strip() == "[]"
 

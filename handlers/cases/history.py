@@ -27,8 +27,8 @@ def record(
     detail: dict[str, JsonValue] | None = None,
 ) -> None:
     """Append one row to the chain, in the caller's transaction. `detail` must hold no secret."""
-    last = session.exec(select(HistoryRow).order_by(col(HistoryRow.seq).desc()).limit(1)).first()
-    previous = last.hash if last else ""
+    last = session.exec(select(HistoryRow.hash).order_by(col(HistoryRow.seq).desc()).limit(1)).first()
+    previous = last or ""
     row = HistoryRow(
         case_id=case_id,
         at=at,

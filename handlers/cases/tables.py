@@ -327,7 +327,7 @@ class Lookup(SQLModel, table=True):
     lease_until: datetime | None = _maybe_time()
     owner: str = ""
     tries: int = 0
-    done: bool = False
+    done: bool = Field(default=False, index=True)
 
 
 class PersonRow(SQLModel, table=True):

@@ -44,6 +44,10 @@ class Tenant:
         return [effect.what for effect in self.microsoft.effects]
 
 
+def open_secret(_reference: str) -> str:
+    return people.SECRET
+
+
 @pytest.fixture
 async def contoso(tmp_path: Path) -> AsyncIterator[Tenant]:
     world: World | None = None
@@ -55,7 +59,7 @@ async def contoso(tmp_path: Path) -> AsyncIterator[Tenant]:
     world = await World.build(tmp_path, (), roster(systems={"microsoft365": settings}))
     around = world.house.surroundings
     world.house.surroundings = lambda client: dataclasses.replace(
-        around(client), ca_file=microsoft.ca_file, secret=lambda _: people.SECRET
+        around(client), ca_file=microsoft.ca_file, secret=open_secret
     )
     yield Tenant(world, microsoft)
     await world.close()

@@ -167,6 +167,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_lookup_case_id", "lookup", ["case_id"], unique=False)
+    op.create_index("ix_lookup_done", "lookup", ["done"], unique=False)
 
     op.create_table(
         "named",
