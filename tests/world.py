@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import secrets
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,6 +15,8 @@ from pathlib import Path
 from sqlalchemy.event import listen
 from sqlmodel import Session, SQLModel, col, select
 
+from bot.slack.blocks import blocks
+from bot.teams.cards import adaptive_card
 from connectors.contract import AnyConnector, Surroundings
 from connectors.registry import Registry
 from handlers import deliver, lookups
@@ -120,6 +123,14 @@ class Shown:
         return self.versions[-1]
 
 
+def on_every_platform(card: Card) -> None:
+    """Every card of every journey can be shown on Slack and in Teams, its buttons whole. Raises ValueError."""
+    slack, teams = json.dumps(blocks(card)), json.dumps(adaptive_card(card))
+    for button in card.buttons:
+        assert button.token in slack
+        assert button.token in teams
+
+
 class MemoryChat:
     """A platform that is neither Slack nor Teams: it keeps cards as they are."""
 
@@ -133,11 +144,13 @@ class MemoryChat:
         return Place(self.platform, actor.workspace, f"D-{actor.user}", private=True)
 
     async def post(self, place: Place, card: Card) -> Message:
+        on_every_platform(card)
         shown = Shown(place, str(next(self._ids)), [card])
         self.shown.append(shown)
         return Message(place, shown.id)
 
     async def update(self, message: Message, card: Card) -> None:
+        on_every_platform(card)
         shown = next(one for one in self.shown if one.id == message.id)
         if words(shown.card) != words(card) or shown.card != card:
             shown.versions.append(card)
