@@ -26,11 +26,12 @@ def run() -> None:
     from bot.app import serve
     from bot.settings import WrongSettings as Wrong
     from bot.settings import load
+    from handlers.plan.queue import Unusable
 
     _log()
     try:
         serve(load())
-    except Wrong as sentence:
+    except (Wrong, Unusable) as sentence:
         _stop(str(sentence))
 
 

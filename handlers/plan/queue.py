@@ -10,6 +10,8 @@ import contextlib
 import fcntl
 import logging
 import os
+import sqlite3
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +33,10 @@ Attempt = Callable[[str, int], Coroutine[None, None, None]]
 
 _QUEUE = "steps"
 _KEEP_FINISHED = timedelta(days=2)
+
+
+class Unusable(Exception):
+    """The queue can't run on this database here; the message says what to do."""
 
 
 class Queue(Protocol):
@@ -141,9 +147,10 @@ class DbosQueue:
         """Nothing to do: an attempt whose row has moved on finds that out and stops."""
 
     async def recover(self, attempt: Attempt) -> None:
-        """Launch DBOS. Raises RuntimeError when another process runs on the same SQLite file."""
+        """Launch DBOS. Raises Unusable when another process has the SQLite file, or SQLite is too old for it."""
         from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 
+        check_sqlite(self._url, sys.version_info[:2], sqlite3.sqlite_version_info)
         self._take_lock()
         self._attempt = attempt
         DBOS(
@@ -212,6 +219,18 @@ class DbosQueue:
         except OSError:
             self._lock.close()
             self._lock = None
-            raise RuntimeError(f"{url.database} is in use by another offboard process; stop that one first") from None
+            raise Unusable(
+                f"{url.database} is in use by another offboard process: stop that one, or name another file."
+            ) from None
         self._lock.write(str(os.getpid()))
         self._lock.flush()
+
+
+def check_sqlite(url: str, python: tuple[int, ...], sqlite: tuple[int, ...]) -> None:
+    """Raises Unusable where DBOS 3.4 would fail at its first row: on Python 3.12 it asks SQLite for milliseconds."""
+    if url.startswith("sqlite") and python >= (3, 12) and sqlite < (3, 42):
+        have = ".".join(map(str, sqlite))
+        raise Unusable(
+            f"With Python 3.12 and newer the queue needs SQLite 3.42 or newer, and this Python has {have}: "
+            "use Python 3.11, or a Python built with a newer SQLite."
+        )

@@ -11,7 +11,7 @@ import pytest
 from handlers.cases.migrate import upgrade
 from handlers.cases.store import Store
 from handlers.plan import queue as queues
-from handlers.plan.queue import DbosQueue
+from handlers.plan.queue import DbosQueue, Unusable, check_sqlite
 
 
 @pytest.fixture
@@ -88,6 +88,14 @@ async def test_two_processes_never_share_one_file(url: str) -> None:
     attempts = Attempts()
     first, second = DbosQueue(url, asyncio.sleep), DbosQueue(url, asyncio.sleep)
     await first.recover(attempts.carry_out)
-    with pytest.raises(RuntimeError, match="in use by another offboard process"):
+    with pytest.raises(Unusable, match="in use by another offboard process"):
         await second.recover(attempts.carry_out)
     await first.close()
+
+
+def test_a_sqlite_too_old_for_this_python_is_said_in_one_sentence() -> None:
+    with pytest.raises(Unusable, match=r"needs SQLite 3\.42 or newer, and this Python has 3\.40\.1"):
+        check_sqlite("sqlite:///offboard.db", (3, 12), (3, 40, 1))
+    check_sqlite("sqlite:///offboard.db", (3, 11), (3, 40, 1))
+    check_sqlite("sqlite:///offboard.db", (3, 13), (3, 45, 0))
+    check_sqlite("postgresql://host/offboard", (3, 12), (3, 40, 1))
