@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -62,16 +62,18 @@ def lab(
 @database.command()
 def upgrade() -> None:
     """Bring the database up to this version; `run` does it by itself."""
+    from bot.app import SystemClock, prepare
     from bot.settings import WrongSettings as Wrong
     from bot.settings import load
-    from handlers.cases.migrate import upgrade as migrate
+    from handlers.plan.queue import DbosQueue, Unusable
 
     try:
         url = load().environment.database
-    except Wrong as sentence:
+        queue = DbosQueue(url, SystemClock().sleep)
+        prepare(queue, url)
+        queue.release()
+    except (Wrong, Unusable) as sentence:
         _stop(str(sentence))
-        return
-    migrate(url)
     typer.echo("The database is up to date.")
 
 
@@ -81,7 +83,7 @@ def _log() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _stop(sentence: str) -> None:
+def _stop(sentence: str) -> NoReturn:
     typer.echo(sentence, err=True)
     raise typer.Exit(2)
 

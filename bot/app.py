@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import socket
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import httpx
+import sqlalchemy as sa
 import uuid_utils
 from aiohttp import web
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from bot.settings import Settings, resolve_secret
+from bot.settings import PREFIX, Settings, WrongSettings, resolve_secret
 from bot.slack.chat import SlackChat
 from bot.slack.edge import slack_routes
 from connectors.contract import Surroundings
@@ -27,12 +31,14 @@ from handlers.conversation import Inbound, Reply
 from handlers.hear import hear
 from handlers.house import House
 from handlers.loops import Loops
-from handlers.plan.queue import DbosQueue
+from handlers.plan.queue import DbosQueue, Unusable
 
 log = logging.getLogger("offboard")
 
 SWITCH = 0.0005
 """Seconds a thread may keep the interpreter while another one wants it."""
+
+_WRITABLE = "make the file and its folder readable and writable, or name another file"
 
 
 class SystemClock:
@@ -65,17 +71,22 @@ class Ears:
 def build(settings: Settings, registry: Registry | None = None) -> web.Application:
     """The service as an aiohttp app. Raises WrongSettings; nothing runs until it is started."""
     signing_secret = resolve_secret(settings.slack.signing_secret)
+    for token in settings.slack.workspaces.values():
+        # Not kept: only so that a missing one stops the start, and not the first card.
+        resolve_secret(token)
     chat = SlackChat(
         {team: lambda reference=token: resolve_secret(reference) for team, token in settings.slack.workspaces.items()},
         base_url=settings.slack.base_url,
     )
-    house = _house(settings, chat, registry or Registry())
+    queue = DbosQueue(settings.environment.database, SystemClock().sleep)
+    house = _house(settings, chat, queue, registry or Registry())
     app = web.Application()
     app.router.add_get("/health", lambda _request: _health(house))
     edge = slack_routes(app, Ears(house), chat, signing_secret=signing_secret, commands=tuple(COMMANDS))
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
-        upgrade(settings.environment.database)
+        # The file is ours before anything is written to it: a second process must change nothing.
+        prepare(queue, settings.environment.database)
         loops = Loops(house)
         await loops.start()
         yield
@@ -88,7 +99,26 @@ def build(settings: Settings, registry: Registry | None = None) -> web.Applicati
     return app
 
 
-def _house(settings: Settings, chat: SlackChat, registry: Registry) -> House:
+def prepare(queue: DbosQueue, url: str) -> None:
+    """Take the database for this process and bring it up to this version. Raises Unusable with one sentence."""
+    queue.hold()
+    cause, fix = "", ""
+    try:
+        upgrade(url)
+    except OSError as error:
+        cause, fix = str(error), _WRITABLE
+    except OperationalError as error:
+        cause, fix = str(error.orig), _WRITABLE
+    except DBAPIError as error:
+        cause, fix = str(error.orig), "it seems to be no database of ours; name another file"
+    except CommandError as error:
+        cause, fix = str(error), "it was made by another version of offboard; use that one, or name another file"
+    if fix:
+        queue.release()
+        raise Unusable(f"{sa.make_url(url).database} can't be used ({cause}): {fix}.")
+
+
+def _house(settings: Settings, chat: SlackChat, queue: DbosQueue, registry: Registry) -> House:
     clock = SystemClock()
     limiter = VendorLimiter(clock)
 
@@ -107,7 +137,7 @@ def _house(settings: Settings, chat: SlackChat, registry: Registry) -> House:
         roster=settings.roster,
         registry=registry,
         store=Store(settings.environment.database),
-        queue=DbosQueue(settings.environment.database, clock.sleep),
+        queue=queue,
         clock=clock,
         surroundings=surroundings,
         chats={"slack": chat},
@@ -134,16 +164,53 @@ async def _health(house: House) -> web.Response:
 
 
 def serve(settings: Settings) -> None:
-    """Run until stopped. Raises WrongSettings."""
+    """Run until stopped. Raises WrongSettings, or Unusable for a database that can't be used here."""
+    environment = settings.environment
+    app = build(settings)
+    sockets = _bound(environment.host, environment.port)
+    clients = len(settings.roster.clients)
+
+    def listening(_greeting: str) -> None:
+        log.info(
+            "Listening on http://%s:%d, database %s, %d %s",
+            f"[{environment.host}]" if ":" in environment.host else environment.host,
+            environment.port,
+            sa.make_url(environment.database).render_as_string(hide_password=True),
+            clients,
+            "client" if clients == 1 else "clients",
+        )
+
     # The writer's thread gives the interpreter away at every statement and then waits this long to
     # get it back from a busy loop: with Python's 5 ms, a transaction of twenty takes a tenth of a second.
     sys.setswitchinterval(SWITCH)
     # A lost client disconnects mid-request; the transaction it started must still finish.
     web.run_app(
-        build(settings),
-        host=settings.environment.host,
-        port=settings.environment.port,
-        print=None,
+        app,
+        sock=sockets,
+        print=listening,
         handler_cancellation=False,
         access_log=None,
     )
+
+
+def _bound(host: str, port: int) -> list[socket.socket]:
+    """The service's sockets, taken before the database is touched; not yet listening. Raises WrongSettings."""
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            one = socket.socket(family, kind, protocol)
+            sockets.append(one)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+    except OSError as error:
+        for one in sockets:
+            one.close()
+        raise WrongSettings(
+            f"Can't listen on {host}, port {port} ({error.strerror}): set other ones in {PREFIX}HOST and {PREFIX}PORT, "
+            "or stop what listens there."
+        ) from None
+    return sockets

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
@@ -14,13 +14,20 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from connectors.registry import Registry
 from handlers.people import Roster
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 PREFIX = "OFFBOARD_"
 FOR_TESTS = frozenset({"OFFBOARD_SPECS"})
 """Variables of that prefix that are not the service's."""
+PLATFORM = "slack"
+"""The one chat this version speaks in."""
+RESERVED = frozenset({"technicians", "admins"})
+"""Whom cards go to that are nobody in particular; no person may be called so."""
 
 
-class WrongSettings(Exception):
-    """One sentence that names the key, the file and the fix."""
+class WrongSettings(ValueError):
+    """One sentence that names the key, the file and the fix; never raised inside a pydantic validator."""
 
 
 class Environment(BaseSettings):
@@ -34,6 +41,23 @@ class Environment(BaseSettings):
     port: int = Field(default=8700, ge=1, le=65535)
     ca_file: Path | None = None
     """Extra certificate authority: for the lab's stand-ins, never needed for the real services."""
+
+    @field_validator("database")
+    @classmethod
+    def _is_supported(cls, value: str) -> str:
+        # Not quoted: a database's address may hold its password.
+        if value.startswith("postgres"):
+            raise ValueError("PostgreSQL is not supported yet, write sqlite:///FILE")
+        if not value.startswith("sqlite:///") or value in {"sqlite:///", "sqlite:///:memory:"}:
+            raise ValueError("write sqlite:///FILE, other databases are not supported")
+        return value
+
+    @field_validator("ca_file")
+    @classmethod
+    def _is_there(cls, value: Path | None) -> Path | None:
+        if value and not value.is_file():
+            raise ValueError(f"there is no file {value}")
+        return value
 
 
 class Slack(BaseModel):
@@ -87,6 +111,8 @@ def resolve_secret(reference: str) -> str:
         value = Path(rest).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise WrongSettings(f"The secret {reference} can't be read ({error.strerror}): create {rest}.") from None
+    except UnicodeDecodeError:
+        raise WrongSettings(f"The secret {reference} can't be read: {rest} is no text in UTF-8.") from None
     if not value:
         raise WrongSettings(f"The secret {reference} is empty: write it into {rest}.")
     return value
@@ -103,8 +129,10 @@ def load(environ: Mapping[str, str] | None = None, registry: Registry | None = N
             f"{file} can't be read ({error.strerror}): copy clients.example.yml there, or name another file "
             f"in {PREFIX}CLIENTS."
         ) from None
+    except UnicodeDecodeError:
+        raise WrongSettings(f"{file} is no text in UTF-8: save it as such.") from None
     except yaml.YAMLError as error:
-        raise WrongSettings(f"{file} is not valid YAML: {' '.join(str(error).split())}.") from None
+        raise WrongSettings(f"{file} is not valid YAML{_place(error)}: see clients.example.yml.") from None
     if not isinstance(content, dict):
         raise WrongSettings(f"{file} must hold the keys slack, msp, people and clients; see clients.example.yml.")
     return _check(environment, file, cast("dict[str, JsonValue]", content), registry or Registry())
@@ -124,23 +152,27 @@ def _environment(environ: Mapping[str, str]) -> Environment:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"{PREFIX}{str(first['loc'][0]).upper()}"
-        raise WrongSettings(f"The environment variable {name} is wrong: {first['msg']}.") from None
+        raise WrongSettings(f"The environment variable {name} is wrong: {_words(first)}.") from None
 
 
 def _check(environment: Environment, file: Path, content: dict[str, JsonValue], registry: Registry) -> Settings:
     unknown = sorted(set(content) - {"slack", "msp", "people", "clients"})
     if unknown:
         raise WrongSettings(f"{file}: '{unknown[0]}' is not known: remove it, or see clients.example.yml.")
+    for key in ("people", "clients"):
+        if not isinstance(content.get(key), list) or not content[key]:
+            raise WrongSettings(f"{file}: {key} must be a list with at least one entry. See clients.example.yml.")
     where = ""
     try:
         where = "slack"
         slack = Slack.model_validate(content.get("slack", {}))
         where = ""
-        raw_clients = content.get("clients")
-        clients = [_client(registry, file, one) for one in (raw_clients if isinstance(raw_clients, list) else [])]
-        roster = Roster.model_validate({"msp": content.get("msp"), "people": content.get("people"), "clients": clients})
+        clients = [_client(registry, file, one) for one in cast("list[JsonValue]", content["clients"])]
+        roster = Roster.model_validate({"msp": content.get("msp", {}), "people": content["people"], "clients": clients})
     except ValidationError as error:
-        raise WrongSettings(_sentence(file, where, error)) from None
+        raise WrongSettings(_sentence(file, where, error, content)) from None
+    for key, fix in _misfits(slack, roster):
+        raise WrongSettings(f"{file}: {key}: {fix}. See clients.example.yml.")
     if roster.msp.pager:
         try:
             check_reference(roster.msp.pager)
@@ -166,14 +198,94 @@ def _client(registry: Registry, file: Path, client: JsonValue) -> dict[str, obje
         try:
             checked[system] = registry.get(system).settings.model_validate(values or {})
         except ValidationError as error:
-            raise WrongSettings(_sentence(file, f"clients.{name}.systems.{system}", error)) from None
+            raise WrongSettings(_sentence(file, f"clients.{name}.systems.{system}", error, {})) from None
     return {**client, "systems": checked}
 
 
-def _sentence(file: Path, where: str, error: ValidationError) -> str:
+def _misfits(slack: Slack, roster: Roster) -> Iterator[tuple[str, str]]:
+    """Key and fix of whatever is well-formed by itself and would still leave somebody unreachable or unasked."""
+    installed = f"is not in slack.workspaces, so no card would arrive: use one of {', '.join(slack.workspaces)}"
+    msp = roster.msp
+    for key, channel in (("msp.technicians", msp.technicians), ("msp.admins", msp.admins)):
+        if channel.platform != PLATFORM:
+            yield f"{key}.platform", f"must be {PLATFORM}"
+        if channel.workspace not in slack.workspaces:
+            yield f"{key}.workspace", f"{channel.workspace} {installed}"
+    if msp.admins.place == msp.technicians.place:
+        yield "msp.admins.channel", "must be another channel than msp.technicians: cases about your own people go there"
+    if not msp.phone.strip():
+        yield "msp.phone", "must not be empty: managers ring it when nobody picks a lock-out up"
+    for person in roster.people:
+        if person.id in RESERVED:
+            yield f"people.{person.id}.id", "is the bot's own word for a channel: choose another"
+        acts = person.technician or person.admin or person.manages or person.sees_all
+        for actor in person.actors:
+            if actor.platform != PLATFORM:
+                yield f"people.{person.id}.identities", f"'{actor}' must begin with {PLATFORM}/"
+            if acts and actor.workspace not in slack.workspaces:
+                yield f"people.{person.id}.identities", f"{actor.workspace} {installed}"
+
+
+def _sentence(file: Path, where: str, error: ValidationError, content: Mapping[str, JsonValue]) -> str:
     """The first thing wrong: key, file, fix. Values are never quoted, because they may be secrets."""
     first = error.errors(include_input=False, include_url=False)[0]
-    key = ".".join(str(part) for part in (where, *first["loc"]) if str(part))
-    message = str(first["msg"]).removeprefix("Value error, ")
-    fixes = {"missing": "it is missing, add it", "extra_forbidden": "it is not known, remove it or correct its name"}
-    return f"{file}: {key or 'the file'}: {fixes.get(first['type'], message)}. See clients.example.yml."
+    key = ".".join(part for part in (where, *_by_id(first["loc"], content)) if part)
+    return f"{file}: {key or 'the file'}: {_words(first)}. See clients.example.yml."
+
+
+def _by_id(loc: tuple[int | str, ...], content: Mapping[str, JsonValue]) -> list[str]:
+    """Where it is, in the reader's words: people and clients by their id, other entries counted from one."""
+    parts = [f"no. {part + 1}" if isinstance(part, int) else part for part in loc]
+    entries = content.get(str(loc[0])) if loc else None
+    if len(loc) > 1 and isinstance(entries, list) and isinstance(loc[1], int):
+        entry = entries[loc[1]]
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str):
+            parts[1] = str(entry["id"])
+    return parts
+
+
+def _words(error: ErrorDetails) -> str:
+    """What pydantic found, as somebody would say it who never heard of pydantic."""
+    limits = error.get("ctx", {})
+    if error["type"] == "enum":
+        return f"must be {limits.get('expected')}"
+    if error["type"] in _LIMITS:
+        return f"must be {_LIMITS[error['type']]} {next(iter(limits.values()), '')}"
+    return _WORDS.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
+
+
+def _place(error: yaml.YAMLError) -> str:
+    """Where the parser stopped; its own words would quote the line, which may hold a secret."""
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+
+
+_LIMITS = {
+    "greater_than_equal": "at least",
+    "less_than_equal": "at most",
+    "greater_than": "more than",
+    "less_than": "less than",
+}
+_BLOCK, _LIST, _WHOLE, _YES = (
+    "must be a block of keys",
+    "must be a list",
+    "must be a whole number",
+    "must be true or false",
+)
+_WORDS = {
+    "missing": "it is missing, add it",
+    "extra_forbidden": "it is not known, remove it or correct its name",
+    "string_type": "must be text, put it in quotes",
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "dict_type": _BLOCK,
+    "model_type": _BLOCK,
+    "model_attributes_type": _BLOCK,
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": _YES,
+    "bool_parsing": _YES,
+}

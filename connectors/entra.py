@@ -161,7 +161,12 @@ class EntraSignIn:
         reference = application.certificate or application.client_secret
         if reference is None:
             raise SignInFailed(self._vendor, "sign-in", "no secret is configured", "Name one in clients.yml.")
-        secret = self._around.secret(reference)
+        try:
+            secret = self._around.secret(reference)
+        except (LookupError, OSError, ValueError) as error:
+            raise SignInFailed(
+                self._vendor, "sign-in", f"the secret can't be read. {error}", f"Mend what lies behind {reference}."
+            ) from None
         try:
             if application.certificate:
                 options["certificate_data"] = secret.encode()

@@ -92,7 +92,7 @@ def relation(session: Session, roster: Roster, person: Person, case: Case) -> Re
     else:
         account = Account.model_validate(case.leaver)
         mails = {account.mail.casefold(), account.user_name.casefold()}
-        leaver = person.is_leaver(case.client, account.id, mails)
+        leaver = person.is_leaver(case.client, account.id, mails, account.name)
     return Relation(
         person=person,
         client=roster.client(case.client),
@@ -110,7 +110,13 @@ def may(session: Session, roster: Roster, person: Person, case: Case, right: Rig
     return RIGHTS[right](relation(session, roster, person, case))
 
 
-def approvals(session: Session, plan: Plan) -> list[Approval]:
-    """The yeses to the plan as it stands."""
+def approvals(session: Session, roster: Roster, plan: Plan) -> list[Approval]:
+    """The yeses to the plan as it stands, of people who may still say so."""
     query = select(Approval).where(col(Approval.plan_id) == plan.id, col(Approval.digest) == plan.digest)
-    return list(session.exec(query))
+    case = session.get_one(Case, plan.case_id)
+    return [said for said in session.exec(query) if _still(session, roster, case, said)]
+
+
+def _still(session: Session, roster: Roster, case: Case, said: Approval) -> bool:
+    person = roster.person(said.person)
+    return person is not None and may(session, roster, person, case, Right.APPROVE)

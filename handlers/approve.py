@@ -30,7 +30,7 @@ def approve(click: Click) -> Reply:
 
 def _approve(click: Click, plan: Plan) -> None:
     session, house = click.session, click.house
-    if any(said.person == click.person.id for said in approvals(session, plan)):
+    if any(said.person == click.person.id for said in approvals(session, house.roster, plan)):
         raise Missing("You have approved already; a second, different technician is needed.")
     stated = [click.typed(proof_field(place), wanted) for place, wanted in enumerate(proofs_wanted(plan))]
     proof = "; ".join(stated)[:500]
@@ -47,7 +47,7 @@ def _approve(click: Click, plan: Plan) -> None:
     )
     session.flush()
     click.record("approved", kind=plan.kind, digest=plan.digest, proof=proof)
-    if len(approvals(session, plan)) < plan.approvers:
+    if len(approvals(session, house.roster, plan)) < plan.approvers:
         return
     plan.state = move_plan(PlanState(plan.state), PlanEvent.APPROVED)
     plan.approved_at, plan.decided_by = house.clock.now(), click.person.id

@@ -11,9 +11,10 @@ from datetime import timedelta
 from sqlmodel import Session
 
 from handlers.cases import cards
+from handlers.cases.store import after_commit
 from handlers.cases.tables import CardRow
 from handlers.conversation import Actor, Card, Chat, ChatError, Message, Place
-from handlers.draw import draw
+from handlers.draw import draw, nothing
 from handlers.house import House
 
 log = logging.getLogger("offboard.deliver")
@@ -22,12 +23,20 @@ Show = Callable[[Card], Awaitable[None]]
 """Shows a card where the click was. Raises ChatError."""
 
 BACKOFF = 3.0
-"""Seconds before a message that could not be sent is tried again, when the platform names no time."""
+"""Seconds before a message that could not be sent is tried again; doubled with every failure."""
+REFUSED = 60.0
+"""The same where the platform sees no sense in trying again: people invite the bot, or renew its token, meanwhile."""
+LONGEST = 300.0
+"""Seconds after which it is tried again however often it failed: a case nobody can approve is worse."""
+STUMBLE = timedelta(seconds=60)
+"""After a surprise of our own."""
+ON_THE_WAY = 60.0
+"""Seconds after which a message the platform neither took nor refused counts as failed."""
+HOPELESS = ("user_not_found", "user_disabled")
+"""The person of a private chat is gone: Slack's own codes, from memory and unverified."""
 LULL = timedelta(seconds=30)
 SLOWEST = 6
 """A message is edited soon after a lull, then ever more slowly, down to once per `Timings.coalesce`."""
-GIVE_UP = 50
-"""Failures in a row after which a card is given up, and the log says so."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,8 @@ class Drawn:
     row: CardRow
     card: Card
     version: int
+    last: bool = False
+    """Nothing is shown there afterwards."""
 
 
 async def answer(house: House, card_id: str, show: Show) -> None:
@@ -53,17 +64,36 @@ async def answer(house: House, card_id: str, show: Show) -> None:
 
 
 async def send_waiting(house: House) -> float | None:
-    """Send every card that shows something old; returns seconds until the next one may be sent."""
+    """Send every card that shows something old, each by itself; returns seconds until the next one may be sent.
+
+    Waits `Timings.patience` for them: what hangs longer goes on beside, and holds nobody up.
+    """
     rows = await house.store.read(lambda session: [row.id for row in cards.waiting(session, house)])
-    if rows:
-        await asyncio.gather(*(_send(house, card_id) for card_id in rows))
+    tasks = [_begin(house, card_id) for card_id in rows if card_id not in house.sending]
+    if tasks:
+        done, pending = await asyncio.wait(tasks, timeout=house.timings.patience.total_seconds())
+        for task in pending:
+            task.add_done_callback(lambda _task: house.cards.set())
+        for task in done:
+            task.result()
     return await house.store.read(lambda session: _next(session, house))
+
+
+def _begin(house: House, card_id: str) -> asyncio.Task[None]:
+    house.sending.add(card_id)
+    task = house.start(_send(house, card_id))
+    task.add_done_callback(lambda _task: house.sending.discard(card_id))
+    return task
 
 
 def _next(session: Session, house: House) -> float | None:
     held = cards.waiting(session, house, timedelta(days=1))
     now = house.clock.now()
-    times = [(row.retry_at - now).total_seconds() if row.retry_at else 0.0 for row in held]
+    times = [
+        # What is on its way wakes the loop when it has arrived.
+        ON_THE_WAY if row.id in house.sending else (row.retry_at - now).total_seconds() if row.retry_at else 0.0
+        for row in held
+    ]
     return max(min(times), 0.0) if times else None
 
 
@@ -72,6 +102,9 @@ def _draw(session: Session, house: House, card_id: str) -> Drawn | None:
     if row is None or row.dead:
         return None
     card = draw(session, house, row)
+    if card is None and row.message:
+        # It is not left standing with what it said.
+        return Drawn(row, nothing(), row.due, last=True)
     if card is None:
         row.dead = "nothing to show"
         session.add(row)
@@ -82,6 +115,18 @@ def _draw(session: Session, house: House, card_id: str) -> Drawn | None:
 
 
 async def _send(house: House, card_id: str) -> None:
+    try:
+        await _try(house, card_id)
+    except ChatError as error:
+        failure = error
+        await house.store.write(lambda session: _failed(session, house, card_id, failure))
+    except Exception as error:
+        # One card that can't be drawn must not disturb the others; the type alone, a message could quote somebody.
+        log.error("a card could not be sent and is tried again: %s", type(error).__name__, exc_info=error)
+        await house.store.write(lambda session: _stumbled(session, house, card_id))
+
+
+async def _try(house: House, card_id: str) -> None:
     drawn = await house.store.write(lambda session: _draw(session, house, card_id))
     if drawn is None:
         return
@@ -91,15 +136,9 @@ async def _send(house: House, card_id: str) -> None:
     platform = place.platform if place else actor.platform if actor else ""
     chat = house.chats.get(platform)
     if chat is None:
-        reason = f"no chat on '{platform}'"
-        await house.store.write(lambda session: _dead(session, card_id, reason))
-        return
-    try:
+        raise ChatError(platform, "deliver", "no chat of that name is configured", None)
+    async with asyncio.timeout(ON_THE_WAY):
         message = await _post(chat, drawn, actor, place)
-    except ChatError as error:
-        failure = error
-        await house.store.write(lambda session: _failed(session, house, card_id, failure))
-        return
     await house.store.write(lambda session: _shown(session, house, drawn, message))
 
 
@@ -116,10 +155,16 @@ async def _post(chat: Chat, drawn: Drawn, actor: Actor | None, place: Place | No
 
 def _shown(session: Session, house: House, drawn: Drawn, message: Message | None) -> None:
     row = session.get_one(CardRow, drawn.row.id)
+    if message is None and row.shown > drawn.version:
+        # It came late and has overwritten something newer.
+        row.due += 1
+        after_commit(session, house.cards.set)
     row.shown = max(row.shown, drawn.version)
     row.failures, row.posting = 0, False
     if cards.replaced(row) and row.shown >= row.due:
         row.dead = "replaced by a newer card"
+    if drawn.last and row.shown >= row.due:
+        row.dead = "nothing to show"
     now = house.clock.now()
     lull = row.shown_at is None or now - row.shown_at > LULL
     row.pace = 0 if lull else row.pace + 1
@@ -131,20 +176,26 @@ def _shown(session: Session, house: House, drawn: Drawn, message: Message | None
 
 
 def _failed(session: Session, house: House, card_id: str, error: ChatError) -> None:
+    """Try again, ever more slowly: no failure of the platform's ends a card others wait for."""
     row = session.get_one(CardRow, card_id)
     row.failures += 1
-    if error.retry_after is None and row.message:
-        # The message is gone (deleted, say): a new one tells the truth as well.
-        row.message, row.retry_at = "", house.clock.now()
-    elif error.retry_after is None or row.failures >= GIVE_UP:
+    now = house.clock.now()
+    doubled = 2.0 ** min(row.failures - 1, 10)
+    if row.identity and str(error).endswith(HOPELESS):
         row.dead = str(error)[:300]
-        log.error("a card can't be shown: %s", error)
+    elif error.retry_after is None and row.message:
+        # The message is gone (deleted, say): a new one tells the truth as well.
+        row.message, row.retry_at = "", now
+    elif error.retry_after is None:
+        row.retry_at = now + timedelta(seconds=min(REFUSED * doubled, LONGEST))
     else:
-        row.retry_at = house.clock.now() + timedelta(seconds=max(error.retry_after, BACKOFF))
+        row.retry_at = now + timedelta(seconds=max(error.retry_after, min(BACKOFF * doubled, LONGEST)))
+    log.error("a card can't be shown (%d times now): %s", row.failures, error)
     session.add(row)
 
 
-def _dead(session: Session, card_id: str, reason: str) -> None:
+def _stumbled(session: Session, house: House, card_id: str) -> None:
     row = session.get_one(CardRow, card_id)
-    row.dead = reason
+    row.failures += 1
+    row.retry_at = house.clock.now() + STUMBLE
     session.add(row)

@@ -18,8 +18,9 @@ from handlers.draw_case import headline, status, technicians, ways_section
 from handlers.draw_interview import interview
 from handlers.house import House
 from handlers.pen import Pen
+from handlers.people import Person
 from handlers.plan.settle import case_plans
-from handlers.status import SHOWN, fits, visible
+from handlers.status import SHOWN, visible
 from handlers.ways import locked_out, ways_in
 
 
@@ -30,13 +31,26 @@ def draw(session: Session, house: House, card: CardRow) -> Card | None:
     case = session.get(Case, card.case_id)
     if case is None:
         return None
-    person = house.roster.person(card.viewer)
-    if person is not None and not may(session, house.roster, person, case, Right.SEE):
-        return None
+    if card.identity:
+        person = _reader(house, card)
+        if person is None or not may(session, house.roster, person, case, Right.SEE):
+            return None
     if cards.replaced(card):
         note = Section(body=(text("There is a newer message about this case below."),))
         return Card(f"Case {case.number}", messages.notification(house, case), None, (note,))
     return DRAWINGS[card.kind](Pen(session, house, card, case))
+
+
+def nothing() -> Card:
+    """The last version of a message whose reader has nothing to see any more."""
+    sentence = "There is nothing here for you any more."
+    return Card("Offboarding", sentence, None, (Section(body=(text(sentence),)),))
+
+
+def _reader(house: House, card: CardRow) -> Person | None:
+    """Who reads that private chat, as configured now; None when the identity is nobody's or another's."""
+    person = house.roster.person(card.viewer)
+    return person if person is not None and card.identity in person.identities else None
 
 
 def _mine(pen: Pen) -> Card:
@@ -135,6 +149,7 @@ NEWS: dict[str, Callable[[Pen, str], Section | None]] = {
     "restored": _said("Sign-in is being restored: see the card for what could be put back."),
     "wrong person": _said("The requester says this is the WRONG PERSON. Press 'Wrong person' on the card to restore."),
     "nobody picked up": _nobody,
+    "paging failed": _said("The person on call could NOT be paged. It is tried again every minute; ring them."),
     "half-way": _half_way,
     "expired": _said("The case has expired: nobody went on with it. Nothing was changed."),
     "rejected": _rejected,
@@ -142,12 +157,12 @@ NEWS: dict[str, Callable[[Pen, str], Section | None]] = {
 
 
 def _list(session: Session, house: House, card: CardRow) -> Card | None:
-    person = house.roster.person(card.viewer)
+    person = _reader(house, card)
     if person is None:
         return None
     if cards.replaced(card):
         return Card("Your cases", "Your cases", None, (Section(body=(text("There is a newer list below."),)),))
-    cases = [case for case in visible(session, house, person) if fits(case, card.topic.removeprefix("find:"))]
+    cases = visible(session, house, person, card.topic.removeprefix("find:"), SHOWN + 1)
     rows = tuple(
         Section(
             body=(text(messages.case_line(session, house, case)),),
@@ -155,8 +170,7 @@ def _list(session: Session, house: House, card: CardRow) -> Card | None:
         )
         for case in cases[:SHOWN]
     )
-    left = len(cases) - SHOWN
-    more = (Section(body=(text(f"… and {left} older ones. Add a name or a number."),)),) if left > 0 else ()
+    more = (Section(body=(text("… and older ones. Add a name or a number."),)),) if len(cases) > SHOWN else ()
     return Card("Your cases", "Your cases", None, (*rows, *more))
 
 

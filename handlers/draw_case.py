@@ -237,7 +237,7 @@ def _plan(pen: Pen, plan: Plan) -> Iterable[Section]:
     yield Section(
         heading=f"{title}: {messages.PLAN[PlanState(plan.state)]}{decided}",
         checklist=tuple(Check(MARKS[StepState(row.state)], text(row.title), _detail(pen, row)) for row in rows),
-        body=(text(quiet(f"Digest {plan.digest[:16]}")),),
+        body=(text(quiet(f"Digest {plan.digest[:16]}: what is approved; any change to the plan voids it.")),),
     )
     if PlanState(plan.state) in OPEN_PLANS:
         for row in rows:
@@ -292,7 +292,7 @@ def _decide(pen: Pen, waiting: list[Plan]) -> Section:
     body: list[Text] = []
     fields: list[Field] = []
     for plan in waiting:
-        said = approvals(pen.session, plan)
+        said = approvals(pen.session, pen.house.roster, plan)
         if plan.approvers > 1:
             names = ", ".join(pen.house.roster.name_of(one.person) for one in said) or "nobody yet"
             body.append(text(f"{plan.approvers} different technicians must approve. So far: {names}."))

@@ -38,6 +38,10 @@ class Timings:
     """Least time between two edits of one message."""
     inline: timedelta = timedelta(seconds=2)
     """How long the edge that heard a click may take to redraw its card before the sender does."""
+    asking: timedelta = timedelta(seconds=50)
+    """How long one look-up at vendors may take; less than its lease, so that nobody asks beside it."""
+    patience: timedelta = timedelta(milliseconds=200)
+    """How long the sender waits for messages on their way before it looks for others."""
 
 
 @dataclass
@@ -63,6 +67,10 @@ class House:
     """How many leavers' accounts are read ahead at once: nobody waits for these, and clicks must not."""
     cards: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by commits that left a card to draw."""
+    asking: set[str] = field(default_factory=set[str])
+    """Look-ups this process is asking now."""
+    sending: set[str] = field(default_factory=set[str])
+    """Cards this process is sending now."""
     _connections: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict[Any, Any])
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[Any])
 
@@ -89,11 +97,12 @@ class House:
                 del self._connections[key]
             raise
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside what is going on; its surprises are logged, and its row picks it up again."""
         task = asyncio.get_running_loop().create_task(self._logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _logged(self, work: Coroutine[Any, Any, None]) -> None:
         try:

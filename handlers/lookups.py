@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -12,13 +13,12 @@ from connectors.contract import VendorError
 from handlers import search, submit, wrong_person
 from handlers.cases import cards
 from handlers.cases.tables import Case, Lookup
-from handlers.cases.wanted import PROPOSE, READ, RESTORE, SEARCH, Apply
+from handlers.cases.wanted import PROPOSE, READ, RESTORE, SEARCH, TRIES, Apply
 from handlers.house import House
 
 log = logging.getLogger("offboard.lookups")
 
 LEASE = timedelta(seconds=60)
-TRIES = 4
 TROUBLE = {PROPOSE: "unplanned", RESTORE: "unrestored"}
 """What technicians must be told when it can't be had: the key in the case's draft, and the news."""
 TROUBLES = frozenset({"trouble", "slow", *TROUBLE.values()})
@@ -32,7 +32,7 @@ ASKS: dict[str, Callable[[House, Case, Lookup], Awaitable[Apply]]] = {
 
 
 async def begin_waiting(house: House) -> None:
-    """Start every look-up whose time has come; each runs beside the others."""
+    """Start every look-up whose time has come, once; each runs beside the others."""
 
     def find(session: Session) -> list[tuple[str, str]]:
         now = house.clock.now()
@@ -40,7 +40,11 @@ async def begin_waiting(house: House) -> None:
         return [(row.id, row.kind) for row in rows if row.lease_until is None or row.lease_until <= now]
 
     for lookup_id, kind in await house.store.read(find):
-        house.start(_in_turn(house, lookup_id) if kind == READ else run(house, lookup_id))
+        if lookup_id not in house.asking:
+            house.asking.add(lookup_id)
+            task = house.start(_in_turn(house, lookup_id) if kind == READ else run(house, lookup_id))
+            # Not in `run`: a task that is cancelled before it has begun never gets there.
+            task.add_done_callback(lambda _task, lookup_id=lookup_id: house.asking.discard(lookup_id))
 
 
 async def _in_turn(house: House, lookup_id: str) -> None:
@@ -65,11 +69,16 @@ async def run(house: House, lookup_id: str) -> None:
     if claimed is None:
         return
     lookup, case = claimed
+    within = house.timings.asking.total_seconds()
     try:
-        apply = await ASKS[lookup.kind](house, case, lookup)
+        async with asyncio.timeout(within):
+            apply = await ASKS[lookup.kind](house, case, lookup)
         await house.store.write(lambda session: _apply(session, house, lookup, apply))
     except VendorError as error:
         sentence = str(error)
+    except TimeoutError:
+        log.warning("%s try %d did not answer in time", lookup.kind, lookup.tries)
+        sentence = f"A system did not answer within {within:.0f} s."
     except Exception as error:
         log.exception("%s try %d", lookup.kind, lookup.tries)
         sentence = f"Our own code failed ({type(error).__name__}). If it stays, tell your developer."
@@ -82,6 +91,10 @@ def _claim(session: Session, house: House, lookup_id: str) -> tuple[Lookup, Case
     lookup = session.get(Lookup, lookup_id)
     now = house.clock.now()
     if lookup is None or lookup.done or (lookup.lease_until and lookup.lease_until > now):
+        return None
+    if lookup.tries >= TRIES:
+        # Each try ended without saying how: the process died of it, say. Asking again would, too.
+        _trouble(session, house, lookup, f"Asked {TRIES} times and never came to an end. Tell your developer.")
         return None
     lookup.lease_until = now + LEASE
     lookup.owner = house.new_id()

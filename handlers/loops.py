@@ -8,12 +8,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from sqlmodel import Session, col, delete
+import sqlalchemy as sa
+from sqlmodel import Session, col, delete, select
 
 from handlers import lookups
 from handlers.cases import due
 from handlers.cases.bindings import seed
-from handlers.cases.tables import ButtonRow, Heard
+from handlers.cases.tables import ButtonRow, CardRow, Heard, Lookup
 from handlers.deliver import send_waiting
 from handlers.house import House
 from handlers.plan import sweep
@@ -31,6 +32,10 @@ BREATH = 0.1
 SWEEP = 15.0
 HEARD_FOR = timedelta(days=3)
 """How long a thing heard is remembered, to know it when it comes twice."""
+KEPT_FOR = timedelta(days=7)
+"""How long answered look-ups and cards that are shown no more are kept, for whoever asks what happened."""
+STUMBLE = 1.0
+"""Seconds until work that failed as a whole is looked at again."""
 
 
 class Loops:
@@ -48,7 +53,7 @@ class Loops:
         await lookups.after_start(house)
         await sweep.after_start(house)
         house.queue.every(SWEEP, lambda: sweep.lost_attempts(house))
-        house.queue.every(3600, lambda: _forget(house))
+        house.queue.every(3600, self.forget)
         self._tasks = [
             asyncio.create_task(self._run(self._work, house.work)),
             asyncio.create_task(self._run(self._cards, house.cards)),
@@ -77,12 +82,18 @@ class Loops:
 
     async def _work(self) -> float:
         await self._house.clock.sleep(MOMENT)
-        await due_now(self._house)
-        await lookups.begin_waiting(self._house)
+        stumbled = False
+        for part in (due_now, lookups.begin_waiting):
+            try:
+                await part(self._house)
+            except Exception as error:
+                # The one must go on when the other can't; the type alone, a message could quote somebody.
+                log.error("%s stumbled and goes on: %s", part.__name__, type(error).__name__, exc_info=error)
+                stumbled = True
         soonest = await self._house.store.read(due.next_time)
         if soonest is None:
             return LONGEST_NAP
-        return max((soonest - self._house.clock.now()).total_seconds(), 0.0)
+        return max((soonest - self._house.clock.now()).total_seconds(), STUMBLE if stumbled else 0.0)
 
     async def _cards(self) -> float:
         # What just woke us has more to commit: one drawing then shows all of it, and vendors go first.
@@ -90,13 +101,19 @@ class Loops:
         wait = await send_waiting(self._house)
         return LONGEST_NAP if wait is None else wait
 
+    async def forget(self) -> None:
+        """Drop buttons nobody can press any more, things heard long ago, answered look-ups and dead cards."""
 
-async def _forget(house: House) -> None:
-    """Drop buttons nobody can press any more, and keys of things heard long ago."""
+        def forget(session: Session) -> None:
+            now = self._house.clock.now()
+            session.exec(delete(ButtonRow).where(col(ButtonRow.expires_at) < now))
+            session.exec(delete(Heard).where(col(Heard.at) < now - HEARD_FOR))
+            session.exec(delete(Lookup).where(col(Lookup.done).is_(True), col(Lookup.lease_until) < now - KEPT_FOR))
+            # A dead card that was neither shown nor tried has nothing to tell.
+            last = sa.func.coalesce(col(CardRow.shown_at), col(CardRow.retry_at), now - 2 * KEPT_FOR)
+            dead = select(CardRow.id).where(col(CardRow.dead) != "", last < now - KEPT_FOR)
+            # A press on it is then a press on an old button, not on a card that can't be found.
+            session.exec(delete(ButtonRow).where(col(ButtonRow.card_id).in_(dead)))
+            session.exec(delete(CardRow).where(col(CardRow.id).in_(dead)))
 
-    def forget(session: Session) -> None:
-        now = house.clock.now()
-        session.exec(delete(ButtonRow).where(col(ButtonRow.expires_at) < now))
-        session.exec(delete(Heard).where(col(Heard.at) < now - HEARD_FOR))
-
-    await house.store.write(forget)
+        await self._house.store.write(forget)

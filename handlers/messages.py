@@ -128,4 +128,7 @@ def case_line(session: Session, house: House, case: Case) -> str:
         plans = case_plans(session, case.id)
         state = PLAN[PlanState(plans[-1].state)] if plans else STAGES[case.stage]
     client = house.roster.client(case.client)
-    return f"Case {case.number} · {case.leaver_name} · {client.name if client else 'no client yet'} · {state}"
+    # The title last: it tells two people of one name apart.
+    title = f" · {case.leaver['title']}" if case.leaver.get("title") else ""
+    where = client.name if client else "no client yet"
+    return f"Case {case.number} · {case.leaver_name} · {where} · {state}{title}"

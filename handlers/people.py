@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, SerializeAsAny, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
 from handlers.conversation import Actor, Place
 
@@ -52,9 +52,13 @@ class Person(_Settings):
         """The platform identities, parsed."""
         return tuple(Actor(*identity.split("/")) for identity in self.identities)
 
-    def is_leaver(self, client: str, account_id: str, mails: set[str]) -> bool:
+    def is_leaver(self, client: str, account_id: str, mails: set[str], name: str = "") -> bool:
         """Whether this person is the one the case is about; in doubt yes, because it only refuses."""
-        return self.directory.get(client) == account_id or self.mail.casefold() in mails - {""}
+        own = self.directory.get(client, "").casefold()
+        if (own and own == account_id.casefold()) or self.mail.casefold() in mails - {""}:
+            return True
+        # A namesake may decide once the configuration says which account is their own.
+        return not own and bool(name) and self.name.casefold() == name.casefold()
 
 
 class Client(_Settings):
@@ -66,7 +70,7 @@ class Client(_Settings):
     own: bool = False
     """The MSP itself: its cases go to named admins only."""
     lockout: Lockout = Lockout.APPROVED
-    immediate_per_hour: int = 3
+    immediate_per_hour: int = Field(default=3, ge=0)
     """How many lock-outs an hour may start on a manager's word alone."""
     systems: dict[str, SerializeAsAny[BaseModel]] = {}
     """System id → that connector's own settings."""

@@ -32,7 +32,7 @@ def own_questions(name: str) -> tuple[Question, ...]:
             "Is it contentious? Could there be a dispute, or anger?",
             (
                 Choice("no", "No, on good terms"),
-                Choice("yes", "Yes", "Technicians are told; evidence is kept before anything is cleaned up."),
+                Choice("yes", "Yes", "Your technicians see it before they decide."),
             ),
         ),
         Question(
@@ -43,7 +43,8 @@ def own_questions(name: str) -> tuple[Question, ...]:
                 Choice(
                     "now",
                     "Now",
-                    "Sign-in blocked, password reset and sessions ended, once a technician approves.",
+                    "Sign-in blocked, password reset and sessions ended, once a technician approves. "
+                    "A later date is not offered yet.",
                 ),
             ),
             recommended="now",

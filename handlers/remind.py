@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 
 from sqlmodel import Session
 
@@ -22,26 +23,45 @@ from handlers.submit import why_plan_for
 log = logging.getLogger("offboard.remind")
 
 
+PAGE_AGAIN = "page again"
+"""The page was begun; this row stays until it was taken."""
+PUSH = timedelta(minutes=1)
+"""What failed is tried again after so long."""
+
+
 async def due_now(house: House) -> None:
-    """Work off every row whose time has come; each is deleted with what it caused."""
-    if not await house.store.read(lambda session: due.take(session, house.clock.now())):
-        return
+    """Work off every row whose time has come, each in a transaction of its own; one that fails is pushed back."""
+    waiting = await house.store.read(lambda session: [row.id for row in due.take(session, house.clock.now())])
+    for due_id in waiting:
+        try:
+            await house.store.write(lambda session, due_id=due_id: _work(session, house, due_id))
+        except Exception as error:
+            # Reminders and pages of other cases must not wait for this one.
+            log.error("something due failed and is tried again: %s", type(error).__name__, exc_info=error)
+            await house.store.write(lambda session, due_id=due_id: _push(session, house, due_id))
 
-    def work(session: Session) -> None:
-        for row in due.take(session, house.clock.now()):
-            if session.get(Due, row.id) is None:
-                continue  # one before it has ended the case
-            session.delete(row)
-            session.flush()
-            case = session.get(Case, row.case_id)
-            if case is not None and not case.closed:
-                KINDS[row.kind](session, house, case, row)
 
-    await house.store.write(work)
+def _work(session: Session, house: House, due_id: str) -> None:
+    row = session.get(Due, due_id)
+    if row is None or row.at > house.clock.now():
+        return  # one before it has ended the case, or somebody went on with it
+    session.delete(row)
+    session.flush()
+    case = session.get(Case, row.case_id)
+    if case is not None and not case.closed:
+        KINDS[row.kind](session, house, case, row)
+
+
+def _push(session: Session, house: House, due_id: str) -> None:
+    row = session.get(Due, due_id)
+    if row is not None:
+        row.at = house.clock.now() + PUSH
+        session.add(row)
 
 
 def _remind(session: Session, house: House, case: Case, row: Due) -> None:
     if _still_waiting(session, case, row):
+        cards.show_technicians(session, house, case)
         cards.show_channel(session, house, case, cards.NEWS, topic=_topic(row))
 
 
@@ -49,21 +69,55 @@ def _page(session: Session, house: House, case: Case, row: Due) -> None:
     """Nobody picked the lock-out up: page the person on call, and tell the manager whom to ring."""
     if not _still_waiting(session, case, row):
         return
-    record(session, house.clock.now(), "paged", case_id=case.id)
     identity = cards.identity_of(house, case.requester)
     if identity:
         cards.show_person(session, house, case.id, cards.NEWS, case.requester, identity, "nobody picked up")
-    cards.show_channel(session, house, case, cards.NEWS, topic=_topic(row))
+    _remind(session, house, case, row)
+    _page_again(session, house, case, row)
+
+
+def _page_again(session: Session, house: House, case: Case, row: Due) -> None:
+    """Send the page, and do so again in a minute unless it was taken: twice is better than never."""
+    if not _still_waiting(session, case, row):
+        return
+    again = Due(id=house.new_id(), case_id=case.id, kind=PAGE_AGAIN, subject=row.subject, at=house.clock.now() + PUSH)
+    session.add(again)
     sentence = messages.page_text(case.number, house.roster.client(case.client))
-    after_commit(session, lambda: house.start(_send_page(house, sentence)))
+    after_commit(session, house.work.set)
+    after_commit(session, lambda: _begin_page(house, again.id, sentence))
 
 
-async def _send_page(house: House, sentence: str) -> None:
+def _begin_page(house: House, due_id: str, sentence: str) -> None:
+    house.start(_send_page(house, due_id, sentence))
+
+
+async def _send_page(house: House, due_id: str, sentence: str) -> None:
     try:
         await house.page(sentence)
     except Exception as error:  # noqa: BLE001
-        # A pager that is down must not stop the loop; the channel has the reminder as well.
+        # A pager that is down must not stop the loop; the row that stays pages again.
         log.error("paging failed: %s", type(error).__name__)
+        await house.store.write(lambda session: _not_taken(session, house, due_id))
+    else:
+        await house.store.write(lambda session: _taken(session, house, due_id))
+
+
+def _taken(session: Session, house: House, due_id: str) -> None:
+    row = session.get(Due, due_id)
+    if row is not None:
+        session.delete(row)
+        record(session, house.clock.now(), "paged", case_id=row.case_id)
+
+
+def _not_taken(session: Session, house: House, due_id: str) -> None:
+    """Say so in the channel, once."""
+    row = session.get(Due, due_id)
+    case = session.get(Case, row.case_id) if row else None
+    if row is None or case is None:
+        return
+    topic = f"paging failed:{row.subject}"
+    if not any(card.topic == topic for card in cards.alive(session, case.id, cards.NEWS)):
+        cards.show_channel(session, house, case, cards.NEWS, topic=topic)
 
 
 def _topic(row: Due) -> str:
@@ -102,6 +156,7 @@ def _expire(session: Session, house: House, case: Case, _row: Due) -> None:
 KINDS: dict[str, Callable[[Session, House, Case, Due], None]] = {
     due.REMIND: _remind,
     due.PAGE: _page,
+    PAGE_AGAIN: _page_again,
     due.QUIET: _quiet,
     due.NUDGE: _nudge,
     due.EXPIRE: _expire,

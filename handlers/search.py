@@ -55,7 +55,7 @@ async def _search(house: House, client_id: str, text: str) -> list[Account]:
 
 async def read(house: House, case: Case, lookup: Lookup) -> Apply:
     """Read the leaver's accounts everywhere, so that the systems' questions can be asked."""
-    readings = await read_everywhere(house, case.client, leaver_of(case))
+    readings = await read_everywhere(house, case.client, leaver_of(case), last_try=True)
 
     def apply(session: Session, case: Case) -> None:
         # Once planned, the plan's own reading is the one its approval covers.

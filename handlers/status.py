@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from handlers import access, messages
 from handlers.access import Right
 from handlers.cases import cards
-from handlers.cases.tables import Case
+from handlers.cases.tables import Case, Named
 from handlers.click import Click
 from handlers.conversation import Inbound, Reply
 from handlers.house import House
@@ -20,7 +21,7 @@ SHOWN = 15
 def command(session: Session, house: House, person: Person, inbound: Inbound) -> Reply:
     """One case: its card in the private chat. Several: the list to choose from. None: a sentence."""
     words = inbound.text.strip()
-    cases = [case for case in visible(session, house, person) if fits(case, words)]
+    cases = visible(session, house, person, words, limit=2)
     if not cases:
         return Reply(messages.no_case(words))
     identity = str(inbound.actor)
@@ -39,6 +40,10 @@ def show(session: Session, house: House, case: Case, person: Person, identity: s
     asks = asks or (case.started_by == person.id and case.stage != "submitted")
     kind = cards.INTERVIEW if asks else cards.STATUS
     cards.show_person(session, house, case.id, kind, person.id, identity)
+    if case.stage == "submitted" and any(
+        access.may(session, house.roster, person, case, right) for right in (Right.APPROVE, Right.REPAIR)
+    ):
+        cards.show_technicians(session, house, case)
 
 
 def open_case(click: Click) -> Reply:
@@ -47,16 +52,47 @@ def open_case(click: Click) -> Reply:
     return Reply()
 
 
-def visible(session: Session, house: House, person: Person) -> list[Case]:
-    """Every case this person may see, newest first."""
-    cases = session.exec(select(Case).order_by(col(Case.number).desc()))
-    return [case for case in cases if access.may(session, house.roster, person, case, Right.SEE)]
+def visible(session: Session, house: House, person: Person, words: str = "", limit: int = SHOWN) -> list[Case]:
+    """The newest cases this person may see and that fit the words, at most `limit`."""
+    name = col(Case.leaver)["name"].as_string()
+    rows = session.exec(
+        select(Case.id, Case.number, Case.query, name)
+        .where(_could_see(house, person))
+        .order_by(col(Case.number).desc())
+    )
+    found: list[Case] = []
+    for case_id, number, query, leaver_name in rows:
+        if not fits(number, leaver_name or query, words):
+            continue
+        case = session.get_one(Case, case_id)
+        if access.may(session, house.roster, person, case, Right.SEE):
+            found.append(case)
+            if len(found) == limit:
+                break
+    return found
 
 
-def fits(case: Case, words: str) -> bool:
+def _could_see(house: House, person: Person) -> sa.ColumnElement[bool]:
+    """No narrower than `Right.SEE`: it spares asking `may` about thousands of cases of others."""
+    client = col(Case.client)
+    named = select(Named.case_id).where(Named.person == person.id)
+    any_of: list[sa.ColumnElement[bool]] = [
+        col(Case.started_by) == person.id,
+        col(Case.requester) == person.id,
+        col(Case.id).in_(named),
+        client.in_(person.sees_all),
+    ]
+    if person.admin:
+        any_of.append(client != "")
+    elif person.technician:
+        any_of.append(client.in_([one.id for one in house.roster.clients if not one.own]))
+    return sa.or_(*any_of)
+
+
+def fits(number: int, name: str, words: str) -> bool:
     """Whether what was typed means this case: its number, or part of the leaver's name; nothing means any."""
     wanted = words.casefold().removeprefix("case").strip().removeprefix("#")
     if wanted.isdigit():
-        return case.number == int(wanted)
-    name = case.leaver_name.casefold()
-    return all(word in name for word in wanted.split())
+        return number == int(wanted)
+    folded = name.casefold()
+    return all(word in folded for word in wanted.split())

@@ -11,7 +11,7 @@ from handlers.cases import cards, due
 from handlers.cases.history import record
 from handlers.cases.states import PlanEvent, PlanState, move_plan
 from handlers.cases.tables import Case, Lookup, Plan
-from handlers.cases.wanted import PROPOSE, Apply, leaver_of, want
+from handlers.cases.wanted import PROPOSE, TRIES, Apply, leaver_of, want
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
@@ -125,7 +125,7 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
     """Read everything afresh and look at every step. Raises VendorError when the directory is down."""
     kind = lookup.subject
     choices = await house.store.read(lambda session: choices_of(session, case.id))
-    readings = await read_everywhere(house, case.client, leaver_of(case))
+    readings = await read_everywhere(house, case.client, leaver_of(case), last_try=lookup.tries >= TRIES)
     if kind == REST:
         # A system that is down now was readable at the lock-out: its steps are planned all the same.
         kept = await house.store.read(lambda session: readings_of(session, house, case.id))

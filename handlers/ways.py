@@ -82,5 +82,5 @@ def _open(house: House, rows: list[StepRow], *, missing: bool) -> tuple[Mark, st
         return Mark.RUNNING, "being ended"
     waiting = next((row for row in rows if row.state == StepState.WAITING), None)
     if waiting is not None:
-        return Mark.RUNNING, f"not ended yet: {waiting.reason}"
+        return Mark.RUNNING, "not ended yet, being tried again"
     return Mark.PENDING, "open, not approved yet" if missing else "open"

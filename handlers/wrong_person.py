@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
-from connectors.contract import Done, Failed, Item, Outcome, Unreadable, VendorError, Waiting
+from connectors.contract import Done, Failed, Item, Outcome, Throttled, Unreachable, Unreadable, VendorError, Waiting
 from handlers.cancel import close_case
 from handlers.cases import cards
 from handlers.cases.history import record
 from handlers.cases.states import SETTLED, PlanEvent, PlanState, StepEvent, StepState, move_plan, move_step
 from handlers.cases.tables import Case, ItemRow, Lookup, StepRow
-from handlers.cases.wanted import RESTORE, Apply, want
+from handlers.cases.wanted import RESTORE, TRIES, Apply, want
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
@@ -59,8 +59,11 @@ class Undone:
     words: str
 
 
-async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
-    """Undo, newest first, everything that has a way back; each one's truth is kept."""
+async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
+    """Undo, newest first, everything that has a way back; each one's truth is kept.
+
+    Raises Throttled or Unreachable, after everything else was tried, while it is worth asking again.
+    """
     work = await house.store.read(lambda session: _undoable(session, case.id))
     readings = {
         reading.system: reading
@@ -68,6 +71,7 @@ async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
     }
     choices = await house.store.read(lambda session: choices_of(session, case.id))
     undone: list[Undone] = []
+    passing: VendorError | None = None
     for row, items in work:
         step = house.registry.find_step(row.step)
         reading = readings.get(row.system)
@@ -80,6 +84,8 @@ async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
                 _, api = await house.connection(case.client, row.system)
                 outcome = await step.undo(context(house, case.client, reading, api, choices, row.id), before)
             except VendorError as error:
+                if isinstance(error, Throttled | Unreachable):
+                    passing = error
                 undone.append(Undone(item.id, f"NOT restored: {error}"))
                 continue
             except Exception as error:
@@ -87,8 +93,13 @@ async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
                 log.exception("undoing %s", row.step)
                 undone.append(Undone(item.id, f"NOT restored: our own code failed ({type(error).__name__})"))
                 continue
+            if isinstance(outcome, Waiting):
+                passing = Unreachable(row.system, f"undo {row.title}", outcome.reason)
             if outcome is not None:
                 undone.append(Undone(item.id, _words(outcome)))
+    if passing is not None and lookup.tries < TRIES:
+        # Undoing twice does no harm; leaving somebody out who should be in does.
+        raise passing
 
     def apply(session: Session, case: Case) -> None:
         for one in undone:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import secrets
 import shutil
 import signal
 import socket
+import sys
 import webbrowser
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
@@ -99,8 +101,8 @@ def _tenant(tenants: Tenants, tenant: str) -> sample_clients.Tenant:
 
 
 async def _demo(port: int, folder: Path, stop: asyncio.Event, *, open_page: bool) -> None:
-    with _listening(port) as page_socket:
-        # Not before the port is ours: another demo may be running here.
+    with _listening(port) as page_socket, _alone(folder):
+        # Not before port and folder are ours: another demo may be running here.
         _forget_last_time(folder)
         bot_port = free_port()
         lab = await open_lab(folder, bot_port)
@@ -123,14 +125,14 @@ async def _demo(port: int, folder: Path, stop: asyncio.Event, *, open_page: bool
 
 
 async def _lab(port: int, folder: Path, stop: asyncio.Event) -> None:
-    with _listening(port) as page_socket:
+    with _listening(port) as page_socket, _alone(folder):
         lab = await open_lab(folder, BOT_PORT)
         try:
             typer.echo(f"The lab's page: http://127.0.0.1:{port}\n\nPoint a bot at it, in another terminal:\n")
             for name, value in lab.environment(BOT_PORT).items():
                 if name != "OFFBOARD_PORT":
                     typer.echo(f"export {name}={value}")
-            typer.echo("offboard run\n\nCtrl-C ends the lab.")
+            typer.echo(f"{_started_as()} run\n\nCtrl-C ends the lab.")
             await _page(lab, page_socket, stop, bot=None)
         finally:
             await lab.stop()
@@ -141,6 +143,26 @@ def _say_ready(port: int, folder: Path, *, open_page: bool) -> None:
     typer.echo(f"The demo is ready: {address}\nThe bot's log is {folder / 'bot.log'}. Ctrl-C ends everything.")
     if open_page:
         webbrowser.open(address)
+
+
+def _started_as() -> str:
+    """The command that started us, to be typed again in another terminal."""
+    program = Path(sys.argv[0])
+    module = program.name == "__main__.py"
+    return f"{sys.executable} -m {program.parent.name}" if module else str(program)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Keep the folder's files to one demo or lab at a time. Raises CannotStart."""
+    with (folder / "demo.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CannotStart(
+                f"Another demo or lab keeps its files in {folder}: stop it, or choose another folder with --folder."
+            ) from None
+        yield
 
 
 def _prepared(folder: Path) -> Path:

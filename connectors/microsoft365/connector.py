@@ -13,7 +13,6 @@ from connectors.contract import (
     Surroundings,
     WayIn,
 )
-from connectors.entra import missing
 from connectors.http import RefusedWith
 from connectors.microsoft365.client import VENDOR, Graph, make_pass, refused_as
 from connectors.microsoft365.facts import Microsoft365Facts, read_facts
@@ -59,12 +58,6 @@ class Microsoft365(Connector[Graph, Microsoft365Facts]):
 
     async def facts(self, api: Graph, account: Account) -> Microsoft365Facts:
         return await read_facts(api, account)
-
-    async def missing_permissions(self, api: Graph) -> dict[str, tuple[str, ...]]:
-        """Step id → permissions our token lacks for it; empty when all is well or nothing can be told."""
-        held = await api.permissions()
-        lacking = {step.id: missing(step.permissions, held) for step in self.steps}
-        return {step: names for step, names in lacking.items() if names}
 
     def ways_in(self, facts: Microsoft365Facts) -> tuple[WayIn, ...]:
         ways = [_sign_in(facts), _sessions(facts)]
@@ -142,7 +135,8 @@ def _sessions(facts: Microsoft365Facts) -> WayIn:
     return WayIn(
         id="microsoft365.sessions",
         title="Open sessions",
-        ended_by=(RevokeSessionsAgain.id,),
+        # A session opened before the block was confirmed is no older than that block.
+        ended_by=(*_sign_in(facts).ended_by, RevokeSessionsAgain.id),
         lingers=_TOKEN_LIFE,
         why_lingers=(
             f"Exchange, SharePoint and Teams close open sessions within {minutes} minutes; other apps keep a "
@@ -186,5 +180,5 @@ def _cautions(facts: Microsoft365Facts) -> list[Caution]:
     if not facts.enabled:
         cautions.append(Caution("Sign-in is already blocked."))
     if facts.unknown:
-        cautions.append(Caution(" ".join(facts.unknown), bars_immediate=facts.roles_unknown))
+        cautions.append(Caution(" ".join(facts.unknown), bars_immediate=facts.roles_unknown or facts.reports_unknown))
     return cautions

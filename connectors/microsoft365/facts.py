@@ -63,6 +63,8 @@ class Microsoft365Facts(BaseModel):
     """What could not be read, and why, as sentences."""
     roles_unknown: bool = False
     """Whether they are privileged could not be told for certain."""
+    reports_unknown: bool = False
+    """Whether somebody reports to them could not be told for everybody."""
 
 
 async def read_facts(api: Graph, account: Account) -> Microsoft365Facts:
@@ -130,9 +132,10 @@ async def _read(api: Graph, user_id: str) -> Microsoft365Facts:
         methods=methods.result() or (),
         sessions_valid_from=moment(user.get("signInSessionsValidFromDateTime")),
         reports=reports.result() or (),
-        break_glass=user_id in api.settings.break_glass,
+        break_glass=user_id.casefold() in api.settings.break_glass,
         unknown=tuple(reader.unknown),
         roles_unknown=reader.roles_unknown,
+        reports_unknown=reports.result() is None or reader.reports_cut,
     )
 
 
@@ -148,6 +151,7 @@ class _Reader:
         self.api, self.user = api, user
         self.unknown: list[str] = []
         self.roles_unknown = False
+        self.reports_cut = False
 
     async def told(self, what: str, reading: Awaitable[Read], *, guards_roles: bool = False) -> Read | None:
         """The reading, or None and a note where Graph understood and said no (no licence, no permission)."""
@@ -206,6 +210,9 @@ class _Reader:
             # A circle of managers is possible in a directory; nobody is visited twice.
             level = [person for person in dict.fromkeys(below) if person not in found and person != self.user]
             found.update(dict.fromkeys(level))
+        if level:
+            self.reports_cut = True
+            self.unknown.append(f"More than {_MOST_REPORTS:,} people report to them: not all of them were read.")
         return tuple(found)
 
     async def federated_domains(self) -> frozenset[str]:

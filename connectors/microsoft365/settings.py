@@ -2,31 +2,57 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, model_validator
 
 from connectors.entra import PUBLIC_AUTHORITY, Application
 
-SecretReference = Annotated[str, StringConstraints(pattern=r"^(env|file|keyvault)/.+$")]
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+
+
+def _reference(value: str) -> str:
+    if not re.fullmatch(r"(env|file)/.+", value):
+        raise ValueError("write a reference such as env/NAME or file/PATH here, never the secret itself")
+    return value
+
+
+def _guid(value: str) -> str:
+    # Graph writes ids in small letters, and they are compared.
+    if not _GUID.fullmatch(value.lower()):
+        raise ValueError("must be an id such as 00000000-0000-0000-0000-000000000000, not a name or an address")
+    return value.lower()
+
+
+def _tenant(value: str) -> str:
+    if not _GUID.fullmatch(value.lower()) and not _DOMAIN.fullmatch(value.lower()):
+        raise ValueError("must be the tenant's id, or one of its domains such as contoso.onmicrosoft.com")
+    return value
+
+
+SecretReference = Annotated[str, AfterValidator(_reference)]
 """Where a secret lies, never the secret itself: 'env/NAME', 'file/PATH'."""
+Guid = Annotated[str, AfterValidator(_guid)]
+"""An object's or application's id in Entra, in small letters."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Microsoft365Settings(BaseModel):
     """One client's tenant and our application in it. Exactly one of `client_secret` and `certificate`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    tenant_id: str
-    client_id: str
+    tenant_id: Annotated[str, AfterValidator(_tenant)]
+    client_id: Guid
     client_secret: SecretReference | None = None
     certificate: SecretReference | None = None
     """PEM text: the certificate and its private key."""
     base_url: str = "https://graph.microsoft.com/v1.0"
     authority: str = PUBLIC_AUTHORITY
-    break_glass: tuple[str, ...] = ()
+    break_glass: tuple[Guid, ...] = ()
     """Object ids of emergency accounts, which no step ever touches."""
     patience: float = 20
     """Seconds to wait for one answer of Graph."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import ClassVar
 
 from connectors.contract import (
     Accepted,
@@ -34,6 +35,8 @@ from connectors.microsoft365.guards import (
 )
 from connectors.microsoft365.methods import delete_method, order_of_removal, read_methods, removable
 
+SEND_AFTER = 3.0
+"""Seconds between meaning the second revocation and sending it."""
 _DELETED = "the account does not exist any more (deleted; it can be restored for 30 days)"
 
 
@@ -94,6 +97,8 @@ class RevokeSessions(Step[Graph, Microsoft365Facts]):
     controls = ("CIS 6.2", "NIST PS-4", "NIST AC-12")
     permissions = ("User.RevokeSessions.All", "User.Read.All")
     immediate = True
+    earliest: ClassVar[timedelta] = -CLOCKS_APART
+    """How soon after the intent the new time must lie to be this step's doing."""
 
     def wanted(self, choices: Choices, facts: Microsoft365Facts) -> bool:
         # A guest's sessions belong to the home tenant: revoking here has no effect (Graph documentation
@@ -121,7 +126,7 @@ class RevokeSessions(Step[Graph, Microsoft365Facts]):
         user = await _user(ctx, name)
         if user is None:
             return Done(_DELETED)
-        valid_from = _moved(user.get(name), item.before.get(name), intent)
+        valid_from = _moved(user.get(name), item.before.get(name), intent.at + self.earliest)
         if valid_from is None:
             return Waiting(look_again_in(ctx, intent.at), "Graph does not show the sessions ended yet")
         return Done(f"sessions are valid only from {valid_from:%Y-%m-%d %H:%M:%S} UTC on")
@@ -171,7 +176,7 @@ class ResetPassword(Step[Graph, Microsoft365Facts]):
         user = await _user(ctx, name)
         if user is None:
             return Done(_DELETED)
-        changed = _moved(user.get(name), item.before.get(name), intent)
+        changed = _moved(user.get(name), item.before.get(name), intent.at - CLOCKS_APART)
         if changed is None:
             return Waiting(look_again_in(ctx, intent.at), "Graph does not show the new password yet")
         return Done(f"the password was changed at {changed:%Y-%m-%d %H:%M:%S} UTC; nobody knows it")
@@ -182,13 +187,13 @@ class RevokeSessionsAgain(RevokeSessions):
 
     id = "microsoft365.revoke_sessions_again"
     title = "End open sessions again"
-    after = (BlockSignIn.id, ResetPassword.id)
+    after = (RevokeSessions.id, BlockSignIn.id, ResetPassword.id)
+    earliest = timedelta(seconds=1)
 
     async def act(self, ctx: Ctx, item: Item, intent: Intent) -> Accepted:
-        # Graph keeps whole seconds: a second revocation within the same one could not be told from the first.
-        before = moment(item.before.get("signInSessionsValidFromDateTime"))
-        if before is not None and (ctx.clock.now() - before).total_seconds() < 1.5:
-            await ctx.clock.sleep(1.5)
+        # The first revocation lies just before, Graph keeps whole seconds and may read stale: only a time
+        # clearly after we meant this one proves it, so it is sent clearly after.
+        await ctx.clock.sleep(SEND_AFTER)
         return await super().act(ctx, item, intent)
 
 
@@ -198,7 +203,7 @@ class RemoveSignInMethods(Step[Graph, Microsoft365Facts]):
     id = "microsoft365.remove_sign_in_methods"
     title = "Remove sign-in methods"
     wave = Wave.LOCK_OUT
-    after = (BlockSignIn.id, ResetPassword.id, RevokeSessionsAgain.id)
+    after = (BlockSignIn.id, ResetPassword.id)
     controls = ("CIS 6.2", "NIST PS-4", "NIST IA-5")
     permissions = ("UserAuthenticationMethod.ReadWrite.All",)
     irreversible = "Removed sign-in methods can't be put back: the person must register them again."
@@ -305,9 +310,9 @@ async def _user(ctx: Ctx, *fields: str) -> Json | None:
         raise
 
 
-def _moved(value: object, before: object, intent: Intent) -> datetime | None:
-    """The time read, if it is this intent's doing: past what stood there, and not long before we meant it."""
+def _moved(value: object, before: object, earliest: datetime) -> datetime | None:
+    """The time read, if it is this intent's doing: past what stood there, and no earlier than that."""
     now, then = moment(value), moment(before)
     if now is None or (then is not None and now <= then):
         return None
-    return now if now >= intent.at - CLOCKS_APART else None
+    return now if now >= earliest else None

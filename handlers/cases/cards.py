@@ -56,7 +56,8 @@ def show_person(
 def show_channel(session: Session, house: House, case: Case, kind: str, topic: str = "") -> CardRow:
     """Show that card in the MSP's private channel; the MSP's own people's cases go to the admins'."""
     client = house.roster.client(case.client)
-    own = client is not None and client.own
+    # A client struck off the list could have been the MSP itself: the admins' as well.
+    own = client.own if client else bool(case.client)
     channel = house.roster.msp.admins if own else house.roster.msp.technicians
     viewer = "admins" if own else "technicians"
     if kind != NEWS:
@@ -64,6 +65,12 @@ def show_channel(session: Session, house: House, case: Case, kind: str, topic: s
     card = CardRow(id=house.new_id(), case_id=case.id, kind=kind, viewer=viewer, topic=topic)
     card.place = place_json(channel.place)
     return _add(session, house, card)
+
+
+def show_technicians(session: Session, house: House, case: Case) -> None:
+    """See to it that the technicians have a card to act on: a new one if none is kept up to date."""
+    if not alive(session, case.id, TECHNICIANS):
+        show_channel(session, house, case, TECHNICIANS)
 
 
 def alive(session: Session, case_id: str, kind: str) -> list[CardRow]:
@@ -87,6 +94,12 @@ def _replace(session: Session, case_id: str, kind: str, viewer: str) -> None:
 
 
 def _add(session: Session, house: House, card: CardRow) -> CardRow:
+    if card.kind == NEWS:
+        # Whoever reads the news looks at the card next: it must not say anything older.
+        query = select(CardRow).where(CardRow.case_id == card.case_id, CardRow.dead == "", CardRow.failures == 0)
+        for other in session.exec(query):
+            other.retry_at = None
+            session.add(other)
     session.add(card)
     session.flush()
     after_commit(session, house.cards.set)

@@ -102,7 +102,7 @@ class Store:
 
 def connect(url: str) -> sa.Engine:
     """An engine for that URL; SQLite gets WAL, a long busy timeout, and transactions that are ours to begin."""
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":
 
         def pragmas(connection: sqlite3.Connection, _record: object) -> None:

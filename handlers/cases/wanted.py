@@ -13,6 +13,9 @@ from handlers.house import House
 
 SEARCH, READ, PROPOSE, RESTORE = "search", "read", "propose", "restore"
 
+TRIES = 4
+"""How often vendors are asked before it is said that there is no answer."""
+
 Apply = Callable[[Session, Case], None]
 """Writes an answer down, in a transaction of its own."""
 

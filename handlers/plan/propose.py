@@ -20,7 +20,9 @@ from connectors.contract import (
     Json,
     Nothing,
     Task,
+    Throttled,
     Todo,
+    Unreachable,
     VendorError,
     Wave,
 )
@@ -48,14 +50,18 @@ def choices_of(session: Session, case_id: str) -> dict[str, str]:
     return {answer.question: answer.value for answer in answers if not answer.asked_technician}
 
 
-async def read_everywhere(house: House, client_id: str, leaver: Account) -> list[Reading]:
-    """Ask every system of the client at once; one that is down says so and stops no other."""
+async def read_everywhere(house: House, client_id: str, leaver: Account, *, last_try: bool) -> list[Reading]:
+    """Ask every system of the client at once; one that is down says so and stops no other.
+
+    Only the directory is worth asking again first, since without it there is no lock-out to plan: unless this
+    is the last try, its being slow or down is raised as Throttled or Unreachable.
+    """
     client = house.roster.client(client_id)
     systems = list(client.systems) if client else []
-    return await asyncio.gather(*(_read(house, client_id, system, leaver) for system in systems))
+    return await asyncio.gather(*(_read(house, client_id, system, leaver, last_try) for system in systems))
 
 
-async def _read(house: House, client_id: str, system: str, leaver: Account) -> Reading:
+async def _read(house: House, client_id: str, system: str, leaver: Account, last_try: bool) -> Reading:
     try:
         connector, api = await house.connection(client_id, system)
         accounts = await connector.find(api, leaver)
@@ -66,6 +72,9 @@ async def _read(house: House, client_id: str, system: str, leaver: Account) -> R
             return Reading(system, None, None, f"It is not certain which account is theirs: {names}.")
         return Reading(system, accounts[0], await connector.facts(api, accounts[0]))
     except VendorError as error:
+        passing = isinstance(error, Throttled | Unreachable)
+        if passing and not last_try and house.registry.get(system).directory:
+            raise
         return Reading(system, None, None, str(error))
     except Exception as error:
         # A bug in one connector must not keep the leaver's other doors open: it is said, and logged.

@@ -146,12 +146,23 @@ class DbosQueue:
     def cancel(self, session: Session, step_id: str, attempt: int) -> None:
         """Nothing to do: an attempt whose row has moved on finds that out and stops."""
 
+    def hold(self) -> None:
+        """Keep every other process off the SQLite file, before anything is written to it. Raises Unusable."""
+        check_sqlite(self._url, sys.version_info[:2], sqlite3.sqlite_version_info)
+        if self._lock is None:
+            self._take_lock()
+
+    def release(self) -> None:
+        """Give the file back."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     async def recover(self, attempt: Attempt) -> None:
         """Launch DBOS. Raises Unusable when another process has the SQLite file, or SQLite is too old for it."""
         from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 
-        check_sqlite(self._url, sys.version_info[:2], sqlite3.sqlite_version_info)
-        self._take_lock()
+        self.hold()
         self._attempt = attempt
         DBOS(
             config={
@@ -202,26 +213,32 @@ class DbosQueue:
             self._client.destroy()
             self._client = None
         await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=0)
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self.release()
 
     def _take_lock(self) -> None:
         url = sa.make_url(self._url)
         if url.get_backend_name() != "sqlite" or not url.database:
             return
         path = Path(f"{url.database}.lock")
-        self._lock = path.open("w")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Not "w": the number in it belongs to whoever holds the lock.
+            self._lock = path.open("a")
+        except OSError as error:
+            raise Unusable(
+                f"{url.database} can't be used ({error.strerror}: {error.filename}): make its folder writable, "
+                "or name another file."
+            ) from None
         with contextlib.suppress(OSError):
             path.chmod(0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            self._lock.close()
-            self._lock = None
+            self.release()
             raise Unusable(
                 f"{url.database} is in use by another offboard process: stop that one, or name another file."
             ) from None
+        self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
 

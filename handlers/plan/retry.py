@@ -7,6 +7,9 @@ from datetime import timedelta
 DELAYS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 """Seconds before each further try after a vendor gave no usable answer: about nine minutes in all."""
 
+PATIENCE = timedelta(minutes=5)
+"""How long a step may be told to wait before the technicians hear of it; it is tried on all the same."""
+
 IN_PLACE = 3.0
 """Seconds a step may wait for a read-back without giving up its place."""
 

@@ -6,6 +6,7 @@ is written before it is done, and who lost the row stops before touching a vendo
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -23,12 +24,13 @@ from connectors.contract import (
     Nothing,
     Task,
     Todo,
+    Unreachable,
     Unreadable,
     VendorError,
     Waiting,
 )
 from handlers.cases.states import StepEvent, StepState, move_step
-from handlers.cases.tables import AccountRow, Case, StepRow
+from handlers.cases.tables import AccountRow, Case, Plan, StepRow
 from handlers.house import House
 from handlers.plan import settle
 from handlers.plan.digest import UNREAD, items_of
@@ -48,7 +50,11 @@ async def attempt(house: House, step_id: str, number: int) -> None:
     if claim is None:
         return
     try:
-        result = await _carry_out(house, claim)
+        async with asyncio.timeout((LEASE / 2).total_seconds()):
+            result = await _carry_out(house, claim)
+    except TimeoutError:
+        slow = Unreachable(claim.row.system, claim.row.title, "no end of it after a minute")
+        result = after_trouble(slow, claim.row.troubles)
     except LostRow:
         return
     except NotYet as wait:
@@ -76,11 +82,9 @@ def _claim(session: Session, house: House, step_id: str, number: int) -> Claim |
     settle.refresh_plan(session, house, row.plan_id)
     case = session.get_one(Case, row.case_id)
     account = session.get(AccountRow, (row.case_id, row.system))
-    reading = Reading(row.system, None, None, "it could not be read when the plan was made")
-    if account is not None and not account.error:
-        facts: BaseModel = house.registry.get(row.system).facts_model.model_validate(account.facts)
-        reading = Reading(row.system, Account.model_validate(account.account), facts)
-    return Claim(row, items_of(session, step_id), case.client, reading, choices_of(session, case.id), row.owner)
+    approved_at = session.get_one(Plan, row.plan_id).approved_at or now
+    items, choices = items_of(session, step_id), choices_of(session, case.id)
+    return Claim(row, items, case.client, account, choices, row.owner, approved_at)
 
 
 async def _carry_out(house: House, claim: Claim) -> Result:
@@ -88,10 +92,19 @@ async def _carry_out(house: House, claim: Claim) -> Result:
         return _unread(claim)
     step = house.registry.step(claim.row.step)
     _, api = await house.connection(claim.client, claim.row.system)
-    ctx = context(house, claim.client, claim.reading, api, claim.choices, claim.row.id)
+    ctx = context(house, claim.client, _reading(house, claim), api, claim.choices, claim.row.id)
     if claim.row.by_hand:
         return await _read_back(step, ctx, claim)
     return await Work(house, claim, step, ctx).run()
+
+
+def _reading(house: House, claim: Claim) -> Reading:
+    """The account and its facts as they were written down; raises ValidationError when another version wrote them."""
+    kept = claim.account
+    if kept is None or kept.error:
+        return Reading(claim.row.system, None, None, "it could not be read when the plan was made")
+    facts: BaseModel = house.registry.get(claim.row.system).facts_model.model_validate(kept.facts)
+    return Reading(claim.row.system, Account.model_validate(kept.account), facts)
 
 
 def _unread(claim: Claim) -> Result:
@@ -109,18 +122,28 @@ async def _read_back(step: AnyStep, ctx: Context[Any, Any], claim: Claim) -> Res
         case Todo() if not step.repeatable:
             return await _find_effects(step, ctx, claim)
         case Todo(items):
-            rest = ", ".join(item.title for item in items)
-            return HandedOver(f"Read back, and it is still open: {rest}.", claim.row.instructions)
+            before = {row.key: row.before for row in claim.items}
+            known = [item.model_copy(update={"before": before.get(item.key, item.before)}) for item in items]
+            return await _confirm_by_hand(step, ctx, claim, known, claim.row.instructions)
         case Task(reason, instructions):
-            intent = Intent(claim.row.id, ctx.clock.now())
             item = Item(key="by hand", title=claim.row.title)
-            match await step.confirm(ctx, item, intent, ""):
-                case Done(evidence):
-                    return Confirmed(evidence)
-                case Unreadable():
-                    return Stated(claim.row.by_hand)
-                case Waiting(_, why) | Failed(why):
-                    return HandedOver(f"Read back, and it is still open: {why}. {reason}", instructions)
+            return await _confirm_by_hand(step, ctx, claim, [item], f"{instructions} ({reason})")
+
+
+async def _confirm_by_hand(
+    step: AnyStep, ctx: Context[Any, Any], claim: Claim, items: list[Item], instructions: str
+) -> Result:
+    """Some things can always be done again, a password reset: what counts is whether it happened since the approval."""
+    found: list[str] = []
+    for item in items:
+        match await step.confirm(ctx, item, Intent(claim.row.id, claim.approved_at), ""):
+            case Done(evidence):
+                found.append(evidence)
+            case Unreadable():
+                return Stated(claim.row.by_hand)
+            case Waiting(_, why) | Failed(why):
+                return HandedOver(f"Read back, and it is still open: {item.title}. {why}", instructions)
+    return Confirmed("; ".join(found))
 
 
 async def _find_effects(step: AnyStep, ctx: Context[Any, Any], claim: Claim) -> Result:

@@ -22,10 +22,11 @@ from handlers.cases.states import (
     move_step,
     plan_event,
 )
-from handlers.cases.tables import AccountRow, Case, Plan, StepRow
+from handlers.cases.tables import AccountRow, CardRow, Case, Plan, StepRow
 from handlers.house import House
 from handlers.plan.digest import LOCK_OUT, items_of, steps_of
 from handlers.plan.propose import choices_of
+from handlers.plan.retry import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,15 @@ def settle(session: Session, house: House, step_id: str, token: str, result: Res
     match result:
         case Confirmed(evidence):
             _close(session, row, now, evidence)
+            _later_ones_again(session, house, row)
         case Stated(note):
             _close(session, row, now, f"stated by {house.roster.name_of(row.person)}, not verified: {note}")
         case Later(seconds, reason, trouble):
             row.reason = reason
             row.troubles += 1 if trouble else 0
+            row.waiting_since = row.waiting_since or now
+            if not trouble and now - row.waiting_since >= PATIENCE and not _told(session, row):
+                tell(session, house, case, row)
             again(session, house, row, seconds)
         case Slow(seconds, reason):
             row.reason = reason
@@ -126,8 +131,21 @@ def settle(session: Session, house: House, step_id: str, token: str, result: Res
     advance(session, house, case)
 
 
+def _later_ones_again(session: Session, house: House, row: StepRow) -> None:
+    """What was to come after this step and was done before it, because it was stuck, is done once more."""
+    for other in case_steps(session, row.case_id):
+        step = house.registry.find_step(other.step)
+        done_before = other.state == StepState.DONE and other.id != row.id
+        if step is None or not done_before or row.step not in step.after or not step.repeatable:
+            continue
+        if PlanState(session.get_one(Plan, other.plan_id).state) in OPEN_PLANS:
+            other.state = move_step(StepState(other.state), StepEvent.RETRIED)
+            again(session, house, other, 0)
+
+
 def _close(session: Session, row: StepRow, now: datetime, evidence: str) -> None:
     row.evidence, row.reason, row.settled_at, row.troubles = evidence, "", now, 0
+    row.waiting_since = None
     session.add(row)
 
 
@@ -152,6 +170,12 @@ def case_steps(session: Session, case_id: str) -> list[StepRow]:
 def case_plans(session: Session, case_id: str) -> list[Plan]:
     """The case's plans, oldest first."""
     return list(session.exec(select(Plan).where(Plan.case_id == case_id).order_by(col(Plan.id))))
+
+
+def _told(session: Session, row: StepRow) -> bool:
+    """Whether the technicians have had a message about this step."""
+    query = select(CardRow).where(CardRow.case_id == row.case_id, CardRow.topic == f"step:{row.id}")
+    return session.exec(query).first() is not None
 
 
 def advance(session: Session, house: House, case: Case) -> None:

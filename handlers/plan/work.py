@@ -29,10 +29,9 @@ from connectors.contract import (
     Wave,
 )
 from handlers.cases.states import StepState
-from handlers.cases.tables import Case, ItemRow, StepRow
+from handlers.cases.tables import AccountRow, Case, ItemRow, StepRow
 from handlers.cases.wanted import RESTORE, want
 from handlers.house import House
-from handlers.plan.propose import Reading
 from handlers.plan.retry import IN_PLACE, LEASE, again_in
 from handlers.plan.settle import Confirmed, HandedOver, Later, Result, Slow, Stuck
 
@@ -56,9 +55,10 @@ class Claim:
     row: StepRow
     items: list[ItemRow]
     client: str
-    reading: Reading
+    account: AccountRow | None
     choices: dict[str, str]
     token: str
+    approved_at: datetime
 
 
 def after_trouble(error: VendorError, troubles: int) -> Result:
@@ -90,7 +90,8 @@ class Work:
         to_look = [item for item in unsettled if not item.accepted_at]
         to_act: list[ItemRow] = []
         destroyed_later: list[str] = []
-        if to_look or not self.claim.items:
+        # With nothing left but settled items, looking again may still find what was refused before.
+        if to_look or (not to_confirm and (self.step.repeatable or not self.claim.items)):
             match await self._look(to_look):
                 case Task(reason, instructions):
                     return HandedOver(reason, instructions)
@@ -160,8 +161,16 @@ class Work:
         seen = [item for item in known if item.key not in keys and item.intended_at]
         act = [by_key[item.key] for item in found if item.key in by_key]
         if lock_out and self.step.repeatable:
-            # A way in that was ended and is open again is no evidence any more.
-            act += [item for item in settled if item.key in keys]
+            # A way in that was ended and is open again is no evidence any more: it is meant anew.
+            again = [item for item in settled if item.key in keys]
+            for item in again:
+                item.intended_at = None
+            act += again
+        fresh = {item.key: item.before for item in found}
+        for item in act:
+            if item.intended_at is None:
+                # What stands there now, not when the plan was made: others have acted since.
+                item.before = dict(fresh[item.key])
         known_keys = {item.key for item in self.claim.items}
         new = [item for item in found if item.key not in known_keys]
         if new and (lock_out or not self.claim.items):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import signal
 import socket
@@ -301,6 +302,19 @@ async def test_a_taken_port_is_one_sentence_and_touches_no_database(tmp_path: Pa
     assert (tmp_path / "offboard.db").read_text() == "of a demo that is running"
 
 
+async def test_two_demos_never_share_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "offboard.db").write_text("of a demo that is running")
+    with (tmp_path / "demo.lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for command in (["demo", "--no-open"], ["lab"]):
+            second = await offboard(*command, "--port", str(free_port()), "--folder", str(tmp_path))
+            said, _ = await second.communicate()
+            assert second.returncode == 2
+            assert said.decode().startswith("Another demo or lab keeps its files in ")
+            assert said.decode().count("\n") == 1
+    assert (tmp_path / "offboard.db").read_text() == "of a demo that is running"
+
+
 async def test_the_lab_says_how_to_point_a_bot_at_it_and_ends_when_told(tmp_path: Path) -> None:
     lab = await offboard("lab", "--port", str(free_port()), "--folder", str(tmp_path))
     assert lab.stdout is not None
@@ -310,6 +324,7 @@ async def test_the_lab_says_how_to_point_a_bot_at_it_and_ends_when_told(tmp_path
             said += (await lab.stdout.readline()).decode()
     exports = dict(line.removeprefix("export ").split("=", 1) for line in said.splitlines() if "export" in line)
     assert set(exports) == {"OFFBOARD_CLIENTS", "OFFBOARD_DATABASE", "OFFBOARD_CA_FILE"}
+    assert f"{sys.executable} -m bot run\n" in said
     assert load(exports).slack.base_url.startswith("http://127.0.0.1:")
     lab.send_signal(signal.SIGTERM)
     await asyncio.wait_for(lab.wait(), 10)

@@ -12,6 +12,7 @@ from bot.settings import WrongSettings, check_reference, load, resolve_secret
 Yaml = dict[str, object]
 
 CHANNEL = {"platform": "slack", "workspace": "T0MSP", "channel": "C0TECH"}
+ADMINS = {**CHANNEL, "channel": "C0ADMINS"}
 
 
 def content() -> Yaml:
@@ -22,8 +23,11 @@ def content() -> Yaml:
         "client_secret": "env/CONTOSO_SECRET",
     }
     return {
-        "slack": {"signing_secret": "env/SLACK_SIGNING_SECRET", "workspaces": {"T0MSP": "env/SLACK_TOKEN"}},
-        "msp": {"name": "Northwind IT", "phone": "+44 20", "technicians": CHANNEL, "admins": CHANNEL},
+        "slack": {
+            "signing_secret": "env/SLACK_SIGNING_SECRET",
+            "workspaces": {"T0MSP": "env/SLACK_TOKEN", "T0C": "env/SLACK_TOKEN_C"},
+        },
+        "msp": {"name": "Northwind IT", "phone": "+44 20", "technicians": {**CHANNEL}, "admins": {**ADMINS}},
         "people": [{"id": "maria", "name": "Maria", "identities": ["slack/T0C/U1"], "manages": ["contoso"]}],
         "clients": [{"id": "contoso", "name": "Contoso", "systems": {"microsoft365": microsoft}}],
     }
@@ -48,6 +52,27 @@ def test_a_complete_file_is_taken(tmp_path: Path) -> None:
         (("msp", "phone"), None, r"msp\.phone"),
         (("people", 0, "identities"), ["maria@contoso.com"], "must be written platform/workspace/user"),
         (("people", 0, "manages"), ["nobody"], "names client 'nobody', which is not configured"),
+        (("msp", "phone"), "  ", r"msp\.phone: must not be empty"),
+        (("msp", "technicians", "platform"), "teams", r"msp\.technicians\.platform: must be slack"),
+        (("msp", "admins", "workspace"), "T0X", r"msp\.admins\.workspace: T0X is not in slack\.workspaces"),
+        (("msp", "admins", "channel"), "C0TECH", r"msp\.admins\.channel: must be another channel"),
+        (("people",), [], "people must be a list with at least one entry"),
+        (("clients",), {"contoso": {}}, "clients must be a list with at least one entry"),
+        (("people", 0, "id"), "technicians", "choose another"),
+        (("people", 0, "identities"), ["slack/T0ELSEWHERE/U1"], r"people\.maria\.identities: T0ELSEWHERE is not in"),
+        (("people", 0, "identities"), ["teams/T0C/U1"], r"people\.maria\.identities: 'teams/T0C/U1' must begin with"),
+        (("people", 0, "identities"), "slack/T0C/U1", r"people\.maria\.identities: must be a list"),
+        (("people", 0, "manages"), "contoso", r"people\.maria\.manages: must be a list"),
+        (("people", 0, "technician"), "maybe", r"people\.maria\.technician: must be true or false"),
+        (("people", 0, "directory"), ["x"], r"people\.maria\.directory: must be a block of keys"),
+        (("people", 0), "maria", r"people\.no\. 1: must be a block of keys"),
+        (("clients", 0, "lockout"), "at once", r"clients\.contoso\.lockout: must be 'approved' or 'immediate'"),
+        (("clients", 0, "immediate_per_hour"), -1, r"contoso\.immediate_per_hour: must be at least 0"),
+        (("clients", 0, "immediate_per_hour"), "two", r"contoso\.immediate_per_hour: must be a whole number"),
+        (("clients", 0, "systems", "microsoft365", "client_id"), "offboard", r"microsoft365\.client_id: must be an id"),
+        (("clients", 0, "systems", "microsoft365", "tenant_id"), "contoso", r"tenant_id: must be the tenant's id"),
+        (("clients", 0, "systems", "microsoft365", "break_glass"), ["a@b.c"], r"break_glass\.no\. 1: must be an id"),
+        (("clients", 0, "systems", "microsoft365", "client_secret"), "very-secret", "never the secret itself"),
         (("clients", 0, "time_zone"), "London", "is no time zone; write one such as Europe/London"),
         (("clients", 0, "systems", "fax"), {}, r"clients\.contoso\.systems\.fax is not known: use one of microsoft365"),
         (("clients", 0, "systems", "microsoft365", "tenant"), "x", r"microsoft365\.tenant: it is not known"),
@@ -84,6 +109,29 @@ def test_an_unknown_or_wrong_variable_is_named(tmp_path: Path) -> None:
         loaded(tmp_path, content(), OFFBOARD_PROT="1")
     with pytest.raises(WrongSettings, match="OFFBOARD_PORT is wrong"):
         loaded(tmp_path, content(), OFFBOARD_PORT="eighty")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("OFFBOARD_DATABASE", "postgresql://offboard:very-secret@db/offboard", "PostgreSQL is not supported yet"),
+        ("OFFBOARD_DATABASE", "sqlite://", "write sqlite:///FILE"),
+        ("OFFBOARD_DATABASE", "offboard.db", "write sqlite:///FILE"),
+        ("OFFBOARD_CA_FILE", "/nowhere/ca.pem", "there is no file /nowhere/ca.pem"),
+        ("OFFBOARD_PORT", "70000", "must be at most 65535"),
+        ("OFFBOARD_PORT", "eighty", "must be a whole number"),
+    ],
+)
+def test_a_variable_that_can_not_work_is_refused_in_words(tmp_path: Path, name: str, value: str, sentence: str) -> None:
+    with pytest.raises(WrongSettings, match=f"{name} is wrong: .*{sentence}") as wrong:
+        loaded(tmp_path, content(), **{name: value})
+    assert "very-secret" not in str(wrong.value)
+
+
+def test_broken_yaml_is_placed_and_not_quoted(tmp_path: Path) -> None:
+    with pytest.raises(WrongSettings, match=r"is not valid YAML \(line \d+") as wrong:
+        loaded(tmp_path, "slack:\n  signing_secret: very-secret: [\n")
+    assert "very-secret" not in str(wrong.value)
 
 
 def test_one_identity_belongs_to_one_person(tmp_path: Path) -> None:

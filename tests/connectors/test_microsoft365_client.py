@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from connectors.microsoft365 import CONNECTOR
 from connectors.microsoft365.client import Graph
 from connectors.microsoft365.settings import Microsoft365Settings
 from connectors.microsoft365.simulated_people import (
+    APPLICATION,
     CONTOSO,
     DISABLED,
     FABRIKAM,
@@ -217,18 +219,6 @@ async def test_an_hour_later_a_new_token_is_fetched(microsoft: Microsoft) -> Non
     assert await found(api, "Zoë") == [ZOE]
 
 
-async def test_what_our_token_lacks_is_known_before_it_is_needed(microsoft: Microsoft) -> None:
-    assert await CONNECTOR.missing_permissions(await microsoft.connect()) == {}
-    lacking = ("User.RevokeSessions.All", "UserAuthenticationMethod.ReadWrite.All")
-    kept = tuple(name for name in microsoft.contoso.permissions if name not in lacking)
-    microsoft.contoso.permissions = kept
-    assert await CONNECTOR.missing_permissions(await microsoft.connect()) == {
-        "microsoft365.revoke_sessions": ("User.RevokeSessions.All",),
-        "microsoft365.revoke_sessions_again": ("User.RevokeSessions.All",),
-        "microsoft365.remove_sign_in_methods": ("UserAuthenticationMethod.ReadWrite.All",),
-    }
-
-
 # --- the wire
 
 
@@ -319,7 +309,7 @@ async def test_a_policy_against_passes_is_said_with_the_fix(microsoft: Microsoft
 # --- settings
 
 
-GOOD: dict[str, object] = {"tenant_id": CONTOSO, "client_id": "x", "client_secret": "env/SECRET"}
+GOOD: dict[str, object] = {"tenant_id": CONTOSO, "client_id": APPLICATION, "client_secret": "env/SECRET"}
 
 
 @pytest.mark.parametrize(
@@ -331,12 +321,41 @@ GOOD: dict[str, object] = {"tenant_id": CONTOSO, "client_id": "x", "client_secre
         {"base_url": "http://graph.example/v1.0"},
         {"authority": "http://login.example"},
         {"tenant": "x"},
+        {"client_id": "offboard"},
+        {"tenant_id": "contoso"},
+        {"break_glass": ["emergency@contoso.example"]},
+        {"client_secret": "keyvault/NAME"},
     ],
 )
 def test_settings_that_cannot_be_right_are_refused(changed: dict[str, object]) -> None:
     Microsoft365Settings.model_validate(GOOD)
     with pytest.raises(ValidationError):
         Microsoft365Settings.model_validate({**GOOD, **changed})
+
+
+def test_a_secret_in_place_of_its_reference_is_refused_in_words_and_not_quoted() -> None:
+    with pytest.raises(ValidationError, match="never the secret itself") as refused:
+        Microsoft365Settings.model_validate({**GOOD, "client_secret": "the-secret-itself"})
+    assert "the-secret-itself" not in str(refused.value)
+
+
+def test_a_tenant_may_be_named_by_a_domain_and_ids_in_capitals_are_the_same_ids() -> None:
+    settings = Microsoft365Settings.model_validate(
+        {**GOOD, "tenant_id": "contoso.onmicrosoft.com", "break_glass": [JANE.upper()]}
+    )
+    assert settings.tenant_id == "contoso.onmicrosoft.com"
+    assert settings.break_glass == (JANE,)
+
+
+async def test_a_secret_that_is_missing_is_a_failed_sign_in_with_the_sentence(microsoft: Microsoft) -> None:
+    def nothing_there(reference: str) -> str:
+        raise ValueError(f"The secret {reference} is empty: set the environment variable.")
+
+    around = replace(microsoft.around(), secret=nothing_there)
+    api = await CONNECTOR.open(Microsoft365Settings.model_validate(microsoft.simulator.settings(CONTOSO)), around)
+    microsoft.opened.append(api)
+    with pytest.raises(SignInFailed, match=r"The secret env/.* is empty: set the environment variable"):
+        await found(api, "Jane")
 
 
 def test_the_token_is_for_the_cloud_that_is_asked() -> None:

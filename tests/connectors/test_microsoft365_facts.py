@@ -9,6 +9,7 @@ import pytest
 
 from connectors.contract import Account, Unreachable
 from connectors.microsoft365 import CONNECTOR
+from connectors.microsoft365 import facts as facts_of
 from connectors.microsoft365.facts import Microsoft365Facts
 from connectors.microsoft365.roles import GLOBAL_ADMINISTRATOR, PRIVILEGED_AUTHENTICATION_ADMINISTRATOR
 from connectors.microsoft365.simulated_people import (
@@ -149,6 +150,24 @@ async def test_a_missing_read_permission_is_said_and_nothing_fails(microsoft: Mi
     assert not known.roles_unknown
 
 
+async def test_refused_reports_bar_a_lock_out_on_a_managers_word(microsoft: Microsoft) -> None:
+    refused = Fault("error", calls=None, match="directReports", status=403, code="Authorization_RequestDenied")
+    microsoft.simulator.fail(CONTOSO, refused)
+    known = await facts(microsoft, JANE)
+    assert known.reports_unknown
+    assert "people reporting to them" in told(known)
+    assert any(caution.bars_immediate for caution in CONNECTOR.cautions(known))
+
+
+async def test_too_many_reports_to_read_bar_it_too(microsoft: Microsoft, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts_of, "_MOST_REPORTS", 1)
+    known = await facts(microsoft, DIRECTOR)
+    assert known.reports_unknown
+    assert "More than 1 people report to them" in told(known)
+    assert any(caution.bars_immediate for caution in CONNECTOR.cautions(known))
+    assert not (await facts(microsoft, ZOE)).reports_unknown
+
+
 async def test_an_unanswered_read_fails_the_whole_reading(microsoft: Microsoft) -> None:
     microsoft.simulator.fail(CONTOSO, Fault("error", calls=None, match="roleAssignments", status=500))
     with pytest.raises(Unreachable, match="roleAssignments"):
@@ -201,6 +220,10 @@ async def test_every_way_in_says_how_long_it_lingers(microsoft: Microsoft) -> No
     ways = {way.id: way for way in CONNECTOR.ways_in(await facts(microsoft, JANE))}
     assert list(ways) == ["microsoft365.sign_in", "microsoft365.sessions", "microsoft365.sign_in_methods"]
     assert ways["microsoft365.sign_in"].ended_by == ("microsoft365.block_sign_in", "microsoft365.reset_password")
-    assert ways["microsoft365.sessions"].ended_by == ("microsoft365.revoke_sessions_again",)
+    assert ways["microsoft365.sessions"].ended_by == (
+        "microsoft365.block_sign_in",
+        "microsoft365.reset_password",
+        "microsoft365.revoke_sessions_again",
+    )
     assert ways["microsoft365.sessions"].lingers.total_seconds() == 3600
     assert "15 minutes" in ways["microsoft365.sessions"].why_lingers

@@ -39,6 +39,7 @@ from connectors.microsoft365.simulated_people import (
 )
 from connectors.microsoft365.simulator import Fault
 from connectors.microsoft365.steps import (
+    SEND_AFTER,
     STEPS,
     BlockSignIn,
     DomainAccount,
@@ -204,7 +205,19 @@ async def test_the_second_revocation_can_be_told_from_the_first_within_the_same_
     assert isinstance(first[0], Done)
     assert isinstance(second[0], Done)
     assert microsoft.done() == ["sessions revoked", "sessions revoked"]
-    assert microsoft.clock.slept == [1.5]
+    assert microsoft.clock.slept == [SEND_AFTER]
+
+
+@pytest.mark.parametrize("stale", [False, True])
+async def test_the_first_revocations_effect_never_confirms_the_second(microsoft: Microsoft, stale: bool) -> None:
+    ctx = await ready(microsoft, JANE)
+    before = items(await RevokeSessionsAgain().look(ctx))[0]
+    assert isinstance((await run(RevokeSessions(), ctx))[0], Done)
+    microsoft.contoso.revoke_works = False
+    item = before if stale else items(await RevokeSessionsAgain().look(ctx))[0]
+    intent = Intent("again", microsoft.clock.now())
+    await RevokeSessionsAgain().act(ctx, item, intent)
+    assert isinstance(await RevokeSessionsAgain().confirm(ctx, item, intent, ""), Waiting)
 
 
 async def test_a_reset_that_ends_sessions_does_not_hide_the_second_revocation(microsoft: Microsoft) -> None:
@@ -215,13 +228,8 @@ async def test_a_reset_that_ends_sessions_does_not_hide_the_second_revocation(mi
     assert microsoft.done() == ["password reset", "sessions revoked"]
 
 
-async def test_the_second_revocation_waits_for_nothing_when_the_first_is_old(microsoft: Microsoft) -> None:
-    await run(RevokeSessionsAgain(), await ready(microsoft, JANE))
-    assert microsoft.clock.slept == []
-
-
-def test_the_second_revocation_comes_after_block_and_reset() -> None:
-    assert set(RevokeSessionsAgain.after) == {BlockSignIn.id, ResetPassword.id}
+def test_the_second_revocation_comes_after_everything_it_mends() -> None:
+    assert set(RevokeSessionsAgain.after) == {RevokeSessions.id, BlockSignIn.id, ResetPassword.id}
     assert RevokeSessions.after == RevokeSessions.requires == ()
 
 
@@ -334,8 +342,8 @@ async def test_the_alternate_phone_goes_before_the_mobile_one(microsoft: Microso
     assert [item.key for item in found] == [ALTERNATE_MOBILE, MOBILE]
 
 
-def test_methods_go_last_and_are_said_to_be_gone_for_good() -> None:
-    assert set(RemoveSignInMethods.after) == {BlockSignIn.id, ResetPassword.id, RevokeSessionsAgain.id}
+def test_methods_go_after_block_and_reset_and_are_said_to_be_gone_for_good() -> None:
+    assert set(RemoveSignInMethods.after) == {BlockSignIn.id, ResetPassword.id}
     assert not RemoveSignInMethods.immediate
     assert "register them again" in RemoveSignInMethods.irreversible
 

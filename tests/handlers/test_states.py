@@ -52,7 +52,8 @@ def test_every_state_of_a_step_can_be_reached_and_left_unless_it_is_settled() ->
     while more := {to for (state, _), to in STEP_MOVES.items() if state in reached} - reached:
         reached |= more
     assert reached == set(StepState)
-    assert {state for state, _ in STEP_MOVES} == set(StepState) - SETTLED
+    # A step that was done is done again when what it should have followed comes after it.
+    assert {state for state, _ in STEP_MOVES} - {StepState.DONE} == set(StepState) - SETTLED
 
 
 def test_nothing_approved_goes_back_to_waiting_for_approval() -> None:

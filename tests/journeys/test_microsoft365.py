@@ -235,3 +235,38 @@ async def test_no_password_reaches_the_database_or_a_card(contoso: Tenant, tmp_p
     stored = await asyncio.to_thread(everything_in, tmp_path)
     assert b"very-secret-and-long-enough" not in stored
     assert "very-secret-and-long-enough" not in contoso.world.reads("sam")
+
+
+async def test_a_block_that_comes_late_is_followed_by_one_more_revocation(contoso: Tenant) -> None:
+    """Whoever signed in between the revocation and the late block holds a session no older than the block."""
+    await contoso.asks("Jane Doe", "Head of Sales")
+    lost = Fault("error", calls=None, match="PATCH", status=403, code="Authorization_RequestDenied")
+    contoso.microsoft.fail(people.CONTOSO, lost)
+    await contoso.world.clicks("sam", "Approve")
+    assert (await contoso.states())["revoke_sessions_again"] == StepState.DONE
+    assert "Open sessions: OPEN" in contoso.world.reads("maria")
+    contoso.microsoft.faults.clear()
+    await contoso.world.passes(minutes=42)
+    revoked = contoso.changes().count("sessions revoked")
+    for _ in range(2):  # the block, then the password
+        await contoso.world.clicks("sam", "Retry")
+    assert contoso.changes().count("sessions revoked") > revoked
+    assert contoso.changes()[-1] == "sessions revoked"
+    assert "Jane Doe is locked out since 17:42" in contoso.world.reads("maria")
+    assert "Last possible access: 18:42" in contoso.world.reads("maria")
+
+
+async def test_a_password_reset_by_hand_is_read_back_as_such(contoso: Tenant) -> None:
+    await contoso.asks("Jane Doe", "Head of Sales")
+    lost = Fault("error", calls=None, match="PATCH", status=403, code="Authorization_RequestDenied")
+    contoso.microsoft.fail(people.CONTOSO, lost)
+    await contoso.world.clicks("sam", "Approve")
+    await contoso.world.passes(minutes=20)
+    place = (await contoso.world.steps())["microsoft365.reset_password"].place
+    note = {f"note-{place}": "reset it in the admin centre"}
+    await contoso.world.clicks("sam", "I did it by hand", within="Reset the password", values=note)
+    assert (await contoso.states())["reset_password"] in {StepState.TASK, StepState.NEEDS_PERSON}
+    contoso.person(people.JANE).password_changed = contoso.world.clock.now()
+    await contoso.world.passes(minutes=5)
+    await contoso.world.clicks("sam", "I did it by hand", within="Reset the password", values=note)
+    assert (await contoso.states())["reset_password"] == StepState.DONE

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from connectors.contract import Refused, Throttled, Unreachable
+from connectors.contract import Finding, Item, Nothing, Refused, Throttled, Todo, Unreachable
 from handlers.cases.tables import ItemRow
 from tests.journeys import locks_out, note_for, says_now, submits
-from tests.toy import Toy, ToyWorld
-from tests.world import START, World, roster
+from tests.toy import Ctx, TakeBadges, Toy, ToyWorld
+from tests.world import START, World, roster, words
 
 GONE = Unreachable("Toy", "call", "no answer")
 
@@ -161,7 +161,7 @@ async def test_lag_is_waited_out(world: World, toys: ToyWorld) -> None:
     toys.stale = 10
     await locks_out(world)
     assert "is locked out since" not in world.reads("maria")
-    assert "not ended yet: the directory still shows the old state" in world.reads("maria")
+    assert "not ended yet, being tried again" in world.reads("maria")
     await world.passes(minutes=1)
     assert "Jane Doe is locked out" in world.reads("maria")
     assert toys.effects.count("close Jane Doe") == 1
@@ -224,6 +224,7 @@ async def test_a_vendor_down_when_the_rest_is_planned_loses_no_step(asking: Worl
     await asking.clicks("maria", "Open a ticket")
     toys.faults["find"] = [GONE]
     await asking.clicks("maria", "Submit")
+    await asking.passes(seconds=10)
     await asking.clicks("sam", "Approve")
     assert len(toys.tickets) == 1
 
@@ -266,3 +267,50 @@ async def test_when_it_was_first_meant_and_what_stood_before_are_never_rewritten
     assert account.before == {"open": True}
     assert account.settled_at is not None
     assert account.settled_at > START
+
+
+async def test_a_directory_that_asks_to_wait_while_planning_is_asked_again(world: World, toys: ToyWorld) -> None:
+    await says_now(world)
+    toys.faults["find"] = [Throttled("Toy", "find", 5)]
+    await world.clicks("maria", "Submit")
+    await world.passes(seconds=20)
+    await world.clicks("sam", "Approve")
+    assert "Jane Doe is locked out since" in world.reads("maria")
+
+
+async def test_a_vendor_that_only_ever_asks_to_wait_is_told_to_the_technicians(world: World, toys: ToyWorld) -> None:
+    await submits(world)
+    toys.faults["look"] = [Throttled("Toy", "look", 60) for _ in range(30)]
+    await world.clicks("sam", "Approve")
+    before = len(world.seen_by("sam"))
+    await world.passes(minutes=10)
+    told = [words(one.card) for one in world.seen_by("sam")[before:]]
+    assert len([one for one in told if "asks us to wait" in one]) == 1
+    assert "asks us to wait" not in world.reads("maria")
+    await world.passes(hours=1)
+    assert "Jane Doe is locked out since" in world.reads("maria")
+
+
+class DestroyingBadges(TakeBadges):
+    """Doors that came later are destroyed with their badge."""
+
+    async def look(self, ctx: Ctx) -> Finding:
+        person = ctx.api.people[ctx.account.id]
+        doors = [*person.doors, *person.later_doors]
+        if not doors:
+            return Nothing("no door")
+        return Todo(tuple(Item(key=door, title=door, destroys=door in person.later_doors) for door in doors))
+
+
+async def test_a_retry_never_passes_over_what_nobody_approved(tmp_path: Path, toys: ToyWorld) -> None:
+    toy = Toy(toys)
+    toy.steps = (*(step for step in Toy.steps if step.id != TakeBadges.id), DestroyingBadges())  # type: ignore[misc]
+    world = await World.build(tmp_path, (toy,), roster())
+    await submits(world)
+    toys.named("Jane Doe").later_doors.append("vault")
+    await world.clicks("sam", "Approve")
+    await world.clicks("sam", "Retry")
+    assert (await world.steps())["toy.take_badges"].state == "needs a person"
+    assert "is locked out since" not in world.reads("maria")
+    assert toys.named("Jane Doe").later_doors == ["vault"]
+    await world.close()

@@ -102,9 +102,10 @@ async def test_a_vendor_down_while_restoring_is_said_and_stops_no_other(tmp_path
     annex.add("Jane Doe")
     world = await World.build(tmp_path, (Toy(toys), Annex(annex)), roster(systems={"toy": {}, "annex": {}}))
     await locks_out(world)
-    annex.faults["open"] = [Unreachable("Annex", "open", "no answer")]
+    annex.faults["open"] = [Unreachable("Annex", "open", "no answer")] * 10
     await world.clicks("sam", "Wrong person")
     assert toys.named("Jane Doe").open
+    await world.passes(minutes=1)
     assert "NOT restored: Annex: open: no answer" in world.reads("sam")
     await world.close()
 
@@ -116,3 +117,13 @@ async def test_a_way_in_that_can_not_be_had_is_said(world: World, toys: ToyWorld
     reply = await world.clicks("sam", "Show a one-time way in")
     assert reply.secret is not None
     assert await reply.secret() == "Toy: restore: no answer"
+
+
+async def test_restoring_is_tried_again_after_a_hiccup(world: World, toys: ToyWorld) -> None:
+    await locks_out(world)
+    toys.faults["open"] = [Unreachable("Toy", "open", "no answer")]
+    await world.clicks("sam", "Wrong person")
+    assert not toys.named("Jane Doe").open
+    await world.passes(minutes=1)
+    assert toys.named("Jane Doe").open
+    assert "NOT restored" not in world.reads("sam")

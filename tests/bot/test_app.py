@@ -1,0 +1,174 @@
+"""How the service starts, and how it says in one sentence that it can't."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import yaml
+from sqlalchemy.exc import OperationalError
+
+from bot.app import build
+from bot.lab.demo_bot import free_port, healthy
+from bot.settings import WrongSettings, load
+from bot.slack.chat import SlackChat
+from connectors.contract import Account
+from handlers.cases.store import connect
+from handlers.conversation import Actor, ChatError
+from handlers.people import Person
+from handlers.plan.queue import DbosQueue
+from tests.bot.test_settings import content
+
+ROOT = Path(__file__).parents[2]
+SECRETS = {"SLACK_SIGNING_SECRET": "s", "SLACK_TOKEN": "xoxb-1", "SLACK_TOKEN_C": "xoxb-2", "CONTOSO_SECRET": "s"}
+
+
+def environment(folder: Path, **changed: str) -> dict[str, str]:
+    file = folder / "clients.yml"
+    file.write_text(yaml.safe_dump(content()))
+    own = {
+        "OFFBOARD_CLIENTS": str(file),
+        "OFFBOARD_DATABASE": f"sqlite:///{folder / 'offboard.db'}",
+        "OFFBOARD_PORT": str(free_port()),
+    }
+    return {**own, **changed}
+
+
+async def started(arguments: tuple[str, ...], own: Mapping[str, str]) -> asyncio.subprocess.Process:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OFFBOARD_")}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", *arguments),
+        cwd=ROOT,
+        env={**kept, **SECRETS, **own},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+async def stops_with(arguments: tuple[str, ...], own: Mapping[str, str]) -> str:
+    """The one sentence it ends with."""
+    process = await started(arguments, own)
+    async with asyncio.timeout(30):
+        said = (await process.communicate())[0].decode()
+    assert process.returncode == 2, said
+    assert said.count("\n") == 1, said
+    return said
+
+
+BOTH = pytest.mark.parametrize("arguments", [("run",), ("db", "upgrade")], ids=["run", "upgrade"])
+
+
+async def test_a_taken_port_is_one_sentence_and_no_database_is_made(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = await stops_with(("run",), environment(tmp_path, OFFBOARD_PORT=str(port)))
+    assert f"Can't listen on 127.0.0.1, port {port} (Address already in use)" in said
+    assert not (tmp_path / "offboard.db").exists()
+
+
+@BOTH
+async def test_a_file_that_is_no_database_is_one_sentence_and_stays_as_it_is(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    file = tmp_path / "offboard.db"
+    file.write_text("a letter to somebody " * 100)
+    assert "offboard.db can't be used (file is not a database)" in await stops_with(arguments, environment(tmp_path))
+    assert file.read_text() == "a letter to somebody " * 100
+
+
+@BOTH
+async def test_a_folder_that_can_not_be_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "file").write_text("")
+    own = environment(tmp_path, OFFBOARD_DATABASE=f"sqlite:///{tmp_path / 'file' / 'offboard.db'}")
+    said = await stops_with(arguments, own)
+    assert "offboard.db can't be used" in said
+    assert "make its folder writable, or name another file" in said
+
+
+@BOTH
+async def test_a_second_process_writes_nothing(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    own = environment(tmp_path)
+    first = DbosQueue(own["OFFBOARD_DATABASE"], asyncio.sleep)
+    first.hold()
+    lock = (tmp_path / "offboard.db.lock").read_text()
+    assert "in use by another offboard process" in await stops_with(arguments, own)
+    assert not (tmp_path / "offboard.db").exists()
+    assert (tmp_path / "offboard.db.lock").read_text() == lock == str(os.getpid())
+    first.release()
+
+
+async def test_a_database_of_another_version_is_one_sentence(tmp_path: Path) -> None:
+    own = environment(tmp_path)
+    upgraded = await started(("db", "upgrade"), own)
+    assert (await upgraded.communicate())[0].decode() == "The database is up to date.\n"
+    connection = sqlite3.connect(tmp_path / "offboard.db")
+    connection.execute("UPDATE alembic_version SET version_num = 'of the future'")
+    connection.commit()
+    connection.close()
+    assert "made by another version of offboard" in await stops_with(("db", "upgrade"), own)
+
+
+async def test_once_up_it_says_where_it_listens_and_no_secret(tmp_path: Path) -> None:
+    own = environment(tmp_path)
+    process = await started(("run",), own)
+    address = f"http://127.0.0.1:{own['OFFBOARD_PORT']}"
+    assert process.stdout is not None
+    said = ""
+    try:
+        async with asyncio.timeout(30):
+            while "Listening" not in said:
+                line = await process.stdout.readline()
+                assert line, said
+                said += line.decode()
+        assert await healthy(address)
+    finally:
+        process.terminate()
+    said += (await process.communicate())[0].decode()
+    assert f"Listening on {address}, database {own['OFFBOARD_DATABASE']}, 1 client\n" in said
+    assert "xoxb" not in said
+
+
+def test_a_missing_bot_token_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_SIGNING_SECRET", "s")
+    monkeypatch.setenv("SLACK_TOKEN", "xoxb-1")
+    monkeypatch.delenv("SLACK_TOKEN_C", raising=False)
+    with pytest.raises(WrongSettings, match="set the environment variable SLACK_TOKEN_C"):
+        build(load(environment(tmp_path)))
+
+
+async def test_a_token_lost_later_is_a_chat_error_and_no_crash() -> None:
+    def lost() -> str:
+        raise WrongSettings("The secret file/token can't be read: create token.")
+
+    chat = SlackChat({"T0C": lost})
+    with pytest.raises(ChatError, match="bot token of T0C not readable"):
+        await chat.private(Actor("slack", "T0C", "U1"))
+    await chat.close()
+
+
+def test_a_namesake_decides_about_themselves_unless_their_own_account_is_known() -> None:
+    leaver = Account(system="microsoft365", id="account-1", name="Maria LOPEZ")
+    maria = Person(id="maria", name="Maria Lopez", identities=("slack/T0C/U1",))
+    assert maria.is_leaver("contoso", leaver.id, set(), leaver.name)
+    another = maria.model_copy(update={"directory": {"contoso": "account-2"}})
+    assert not another.is_leaver("contoso", leaver.id, set(), leaver.name)
+    assert another.is_leaver("fabrikam", leaver.id, set(), leaver.name)
+    assert another.is_leaver("contoso", "ACCOUNT-2", set(), "somebody else")
+
+
+def test_a_statement_that_fails_does_not_name_what_was_in_it() -> None:
+    engine = connect("sqlite://")
+    with engine.connect() as connection, pytest.raises(OperationalError) as failed:
+        connection.execute(sa.text("SELECT :name FROM nowhere"), {"name": "Jane Doe"})
+    engine.dispose()
+    assert "Jane" not in str(failed.value)
