@@ -57,6 +57,9 @@ async def after_start(house: House) -> None:
 
     def void(session: Session) -> None:
         for row in session.exec(select(Lookup).where(col(Lookup.done).is_(False))):
+            if row.lease_until is not None:
+                # Its process died on it; that says nothing about the vendor.
+                row.tries = max(row.tries - 1, 0)
             row.lease_until = None
             session.add(row)
 

@@ -77,3 +77,18 @@ async def test_a_look_up_its_process_always_died_of_is_not_asked_again(world: Wo
     assert calls == []
     assert (await rows(world))[0].done
     assert (await world.cases())[0].stage == "who"
+
+
+async def test_dying_in_the_middle_of_asking_is_no_answer_and_does_not_count(world: World, toys: ToyWorld) -> None:
+    gate, calls = asyncio.Event(), list[str]()
+    toys.pause = held_by(gate, calls)
+    await asks_for_jane(world)
+    for _ in range(2 * lookups.TRIES):
+        await lookups.begin_waiting(world.house)
+        await asyncio.sleep(0.05)
+        await world.house.close()  # the process dies on it
+        await lookups.after_start(world.house)
+    gate.set()
+    await world.settle()
+    assert (await world.cases())[0].stage == "who"
+    assert "Is this the person who leaves?" in world.reads("maria")
