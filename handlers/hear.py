@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 
 from sqlmodel import Session
@@ -16,14 +15,10 @@ from handlers.click import Click, Missing
 from handlers.commands import ACTIONS, COMMANDS
 from handlers.conversation import Inbound, Kind, Reply
 from handlers.house import House
+from handlers.pen import hashed
 from handlers.people import Person
 
 log = logging.getLogger("offboard.hear")
-
-
-def hashed(token: str) -> str:
-    """How a button's token is stored."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 async def hear(house: House, inbound: Inbound) -> Reply:

@@ -14,6 +14,11 @@ from handlers.conversation import Button, Style
 from handlers.house import House
 
 
+def hashed(token: str) -> str:
+    """How a button's token is stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Pen:
     """Draws one card for one viewer, in one transaction."""
@@ -28,7 +33,7 @@ class Pen:
         token = self.house.new_token()
         self.session.add(
             ButtonRow(
-                token=hashlib.sha256(token.encode()).hexdigest(),
+                token=hashed(token),
                 card_id=self.card.id,
                 case_id=self.case.id,
                 action=action,

@@ -12,6 +12,7 @@ from handlers.cases.states import WITH_PERSON, StepState
 from handlers.cases.tables import Case, StepRow
 from handlers.conversation import Mark
 from handlers.house import House
+from handlers.plan.digest import UNREAD
 from handlers.plan.propose import readings_of
 from handlers.plan.settle import case_steps
 
@@ -36,7 +37,7 @@ def ways_in(session: Session, house: House, case: Case) -> list[WayState]:
     for reading in readings_of(session, house, case.id):
         connector = house.registry.get(reading.system)
         if reading.facts is None:
-            way = WayIn(reading.system, connector.name, (f"{reading.system}.unread",))
+            way = WayIn(reading.system, connector.name, (f"{reading.system}.{UNREAD}",))
             states.append(_state(house, way, rows))
         else:
             states += [_state(house, way, rows) for way in connector.ways_in(reading.facts)]

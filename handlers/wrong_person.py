@@ -17,7 +17,7 @@ from handlers.cases.wanted import RESTORE, TRIES, Apply, want
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
-from handlers.plan.digest import items_of
+from handlers.plan.digest import UNREAD, items_of
 from handlers.plan.propose import choices_of, context, readings_of
 from handlers.plan.settle import case_plans, case_steps
 
@@ -124,7 +124,7 @@ def _undoable(session: Session, case_id: str) -> list[tuple[StepRow, list[ItemRo
     return [
         (row, [item for item in items_of(session, row.id) if item.intended_at and not item.undone])
         for row in rows
-        if "." in row.step and not row.step.endswith(".unread")
+        if "." in row.step and not row.step.endswith(f".{UNREAD}")
     ]
 
 
