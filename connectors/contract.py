@@ -110,6 +110,8 @@ class WayIn:
     lingers: timedelta = timedelta(0)
     """How long access may outlive the moment it was ended (tokens already issued)."""
     why_lingers: str = ""
+    stands_in_for: str = ""
+    """Listed only while that system is not connected or does not know the leaver: it lists its own."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,19 @@ class Choice:
     why: str = ""
     destroys: bool = False
     """Data is gone for good: never picked by 'accept all recommended'."""
+    deliberate: bool = False
+    """Can't be taken back or reaches outsiders: never picked by 'accept all recommended' either."""
+    preview: tuple[str, ...] = ()
+    """What exactly would be sent or cancelled, line by line."""
+
+
+class Typed(enum.StrEnum):
+    """What a question takes besides its choices."""
+
+    NOTHING = "nothing"
+    TEXT = "text"
+    PERSON = "person"
+    """Anybody in the client's directory, found by name."""
 
 
 @dataclass(frozen=True)
@@ -144,17 +159,27 @@ class Question:
     """Something only the client can decide, asked because the facts give it a subject."""
 
     id: str
+    """Its own word, the same whichever system asks: 'mailbox', 'mailbox.forward', 'licences'."""
     topic: Topic
     text: str
-    choices: tuple[Choice, ...]
-    """Empty: answered in free text."""
+    choices: tuple[Choice, ...] = ()
+    typed: Typed = Typed.NOTHING
     recommended: str = ""
+    """Id of a choice; of a person's account where one of the choices is that person."""
     reason: str = ""
     """Why that one is recommended, as one sentence."""
+    suggestion: str = ""
+    """TEXT: what stands in the field to begin with."""
 
 
+LATER = "later"
+"""The answer to any system's question that says 'not decided yet': everything is kept as it is."""
 Choices = Mapping[str, str]
-"""Confirmed answers so far: question id → choice id, or the text given."""
+"""Confirmed answers so far: question id → choice id, the text given, or the object id of the person named.
+
+An answer that is a person also stands as '<question>.name' and '<question>.mail'. What was not asked or not
+answered is absent; steps act on a value they know, never on the absence of one.
+"""
 
 
 # --- what a step works with ---------------------------------------------------------------------
@@ -197,6 +222,8 @@ class Context(Generic[Api, Facts]):
     key: str
     read: Callable[[str], Awaitable[Json]]
     """Ask another system by the name of its read, afresh: 'microsoft365.free_seats'."""
+    subject: str = ""
+    """Which of the step's subjects this row is for; see `Step.subjects`."""
 
 
 # Findings: what a step sees before it acts.
@@ -286,6 +313,10 @@ class Step(ABC, Generic[Api, Facts]):
     permissions: ClassVar[tuple[str, ...]] = ()
     irreversible: ClassVar[str] = ""
     """One sentence on what can't be undone; empty when it can."""
+    early: ClassVar[bool] = False
+    """Preserves quietly: goes ahead with the lock-out when the case is contentious."""
+    stands_in_for: ClassVar[str] = ""
+    """Left out where that system knows the leaver and does it itself, or could not be read and is a task."""
     immediate: ClassVar[bool] = False
     """May run on the manager's confirmation alone, where the client allows that."""
     repeatable: ClassVar[bool] = True
@@ -294,6 +325,10 @@ class Step(ABC, Generic[Api, Facts]):
     def wanted(self, choices: Choices, facts: Facts) -> bool:
         """Whether this case needs the step at all. Pure."""
         return True
+
+    def subjects(self, choices: Choices, facts: Facts) -> tuple[str, ...]:
+        """What it is done for, one row each: the copier, the bank. Most steps have one row and no subject."""
+        return ("",)
 
     @abstractmethod
     async def look(self, ctx: Context[Api, Facts]) -> Finding:
@@ -357,6 +392,8 @@ class Connector(ABC, Generic[Api, Facts]):
     settings: ClassVar[type[BaseModel]]
     facts_model: ClassVar[type[BaseModel]]
     steps: ClassVar[tuple[Step[Any, Any], ...]]
+    defaults: ClassVar[tuple[str, ...]] = ()
+    """Ids of the questions it may ask that a client can have a standing answer to in clients.yml."""
     directory: ClassVar[bool] = False
     """It can be searched for people by name: the interview's first question asks it."""
 

@@ -28,6 +28,7 @@ from connectors.microsoft365.simulated_graph import Asked, Directory, Effect
 from connectors.microsoft365.simulated_people import APPLICATION, Person, Tenant, sample_tenants
 
 TOKEN_SECONDS = 3600
+GRAPH = "https://graph.microsoft.com"
 KINDS = ("throttle", "unavailable", "error", "lost", "hang", "delay", "malformed", "html", "drop")
 
 
@@ -75,6 +76,7 @@ class _Token:
     expires: datetime
     serial: int
     permissions: frozenset[str]
+    audience: str
 
 
 @dataclass
@@ -200,9 +202,10 @@ class SimulatedMicrosoft:
         elif form.get("client_secret") != tenant.secret:
             return _aadsts(7000215, "invalid_client", "Invalid client secret provided.")
         expires = self.now() + timedelta(seconds=TOKEN_SECONDS)
+        audience = str(form.get("scope", "")).removesuffix("/.default")
         token = _shaped(
             {
-                "aud": "https://graph.microsoft.com",
+                "aud": audience,
                 "tid": tenant_id,
                 "appid": APPLICATION,
                 "oid": tenant.service_principal,
@@ -210,15 +213,15 @@ class SimulatedMicrosoft:
                 "exp": int(expires.timestamp()),
             }
         )
-        self._tokens[token] = _Token(tenant_id, expires, len(self.sign_ins), frozenset(tenant.permissions))
+        self._tokens[token] = _Token(tenant_id, expires, len(self.sign_ins), frozenset(tenant.permissions), audience)
         return web.json_response({"token_type": "Bearer", "expires_in": TOKEN_SECONDS, "access_token": token})
 
     # --- Graph
 
     async def _graph(self, request: web.Request) -> web.StreamResponse:
         token = self._tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
-        stale = token is not None and token.serial <= self._valid_from.get(token.tenant, 0)
-        if token is None or stale or token.expires <= self.now():
+        stale = token is not None and self._stale(token)
+        if token is None or stale or token.audience != GRAPH:
             return self._unauthorised(request, token.tenant if token else "", stale=stale)
         raw = await request.read()
         parsed: object = json.loads(raw) if raw else {}
@@ -237,6 +240,16 @@ class SimulatedMicrosoft:
         sent = await self._after(fault, request, answer)
         self._journal(token.tenant, request, asked, answer, sent.status)
         return sent
+
+    def tenant_of(self, bearer: str, audience: str) -> Tenant | None:
+        """The tenant an Authorization header lets into that resource; for the stand-ins of its other services."""
+        token = self._tokens.get(bearer.removeprefix("Bearer "))
+        if token is None or token.audience != audience or self._stale(token):
+            return None
+        return self.tenants[token.tenant]
+
+    def _stale(self, token: _Token) -> bool:
+        return token.serial <= self._valid_from.get(token.tenant, 0) or token.expires <= self.now()
 
     def _directory(self, tenant: str) -> Directory:
         if tenant not in self._directories:
