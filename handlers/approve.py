@@ -8,8 +8,9 @@ from handlers.cases.states import PlanEvent, PlanState, move_plan
 from handlers.cases.tables import Approval, Plan
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
+from handlers.plan.advance import advance
 from handlers.plan.digest import LOCK_OUT, digest_of
-from handlers.plan.settle import advance, case_plans
+from handlers.plan.rows import case_plans
 
 
 def approve(click: Click) -> Reply:
@@ -53,7 +54,7 @@ def _approve(click: Click, plan: Plan) -> None:
     plan.approved_at, plan.decided_by = house.clock.now(), click.person.id
     session.add(plan)
     if plan.kind == LOCK_OUT:
-        due.clear(session, click.case, due.REMIND, due.PAGE)
+        due.clear_subject(session, click.case, plan.id)
 
 
 def proof_field(place: int) -> str:
@@ -77,7 +78,7 @@ def reject(click: Click) -> Reply:
             plan.decided_by, plan.reason = click.person.id, reason[:500]
             click.session.add(plan)
             click.record("rejected", kind=plan.kind, reason=plan.reason)
-    due.clear(click.session, click.case, due.REMIND, due.PAGE)
+            due.clear_subject(click.session, click.case, plan.id)
     identity = cards.identity_of(click.house, click.case.requester)
     if identity:
         cards.show_person(

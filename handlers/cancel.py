@@ -11,7 +11,7 @@ from handlers.cases.tables import Case
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
-from handlers.plan.settle import case_plans
+from handlers.plan.rows import case_plans
 
 UNDECIDED = frozenset({PlanState.DRAFT, PlanState.AWAITING_APPROVAL})
 NOT_STARTED = UNDECIDED | {PlanState.REJECTED}

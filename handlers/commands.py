@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 from sqlmodel import Session, col, select
 
-from handlers import approve, cancel, interview, offboard, retry, status, submit, wrong_person
+from handlers import approve, cancel, interview, name_people, offboard, retry, status, submit, wrong_person
 from handlers.access import Right
 from handlers.cases.tables import Answer, Approval, Case, Plan, StepRow
 from handlers.click import Click
@@ -57,6 +57,10 @@ def _closed(_session: Session, case: Case, _args: Args) -> str:
     return case.closed
 
 
+def _named(session: Session, case: Case, _args: Args) -> str:
+    return f"{case.closed}:{','.join(name_people.named_on(session, case))}"
+
+
 def _way_in(_session: Session, case: Case, _args: Args) -> str:
     return str(case.draft.get("way back in", ""))
 
@@ -103,5 +107,7 @@ ACTIONS: dict[str, Action] = {
     "wrong person": Action(wrong_person.wrong_person, Right.REPAIR, _closed),
     "say wrong person": Action(wrong_person.say_wrong_person, Right.ANSWER, _closed),
     "way back in": Action(wrong_person.way_back_in, Right.REPAIR, _way_in),
+    "name person": Action(name_people.name_person, Right.NAME, _named),
+    "unname": Action(name_people.unname, Right.NAME, _named),
     "open": Action(status.open_case, Right.SEE, _always),
 }

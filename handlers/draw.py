@@ -10,16 +10,17 @@ from handlers import messages
 from handlers.access import Right, may
 from handlers.cancel import NOT_STARTED
 from handlers.cases import cards
-from handlers.cases.states import PlanState
+from handlers.cases.states import SETTLED, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import CardRow, Case, StepRow
 from handlers.cases.wanted import leaver_of
 from handlers.conversation import Card, Section, Style, strong, text
-from handlers.draw_case import headline, status, technicians, ways_section
+from handlers.draw_case import headline, status, ways_section
 from handlers.draw_interview import interview
+from handlers.draw_technicians import technicians
 from handlers.house import House
 from handlers.pen import Pen
 from handlers.people import Person
-from handlers.plan.settle import case_plans
+from handlers.plan.rows import case_plans
 from handlers.status import SHOWN, visible
 from handlers.ways import locked_out, ways_in
 
@@ -98,7 +99,21 @@ def _step_news(pen: Pen, subject: str) -> Section | None:
     if row is None:
         return None
     who = f" {pen.house.roster.name_of(row.person)} has it." if row.person else " Nobody has it yet."
-    return Section(body=(text(strong(f"{row.title} needs a person."), who), text(row.reason)))
+    if StepState(row.state) in WITH_PERSON:
+        what = f"{row.title} needs a person."
+    elif StepState(row.state) in SETTLED:
+        what, who = f"{row.title} needed a person and is settled now.", ""
+    else:
+        what, who = f"{row.title} does not get on.", " It is tried again by itself."
+    return Section(body=(text(strong(what), who), text(row.reason)))
+
+
+def _stuck_news(pen: Pen, subject: str) -> Section | None:
+    row = pen.session.get(StepRow, subject)
+    if row is None:
+        return None
+    who = f"{pen.house.roster.name_of(row.person)} has it" if row.person else "nobody has pressed 'I take it'"
+    return Section(body=(text(strong(f"Still open: {row.title}"), f"; {who}."), text(row.reason)))
 
 
 def _lock_out_news(pen: Pen, _subject: str) -> Section:
@@ -136,6 +151,7 @@ def _rejected(pen: Pen, _subject: str) -> Section:
 
 NEWS: dict[str, Callable[[Pen, str], Section | None]] = {
     "step": _step_news,
+    "stuck": _stuck_news,
     "locked out": _lock_out_news,
     "done": _done_news,
     "question": _said("A manager was not sure of an answer. The card above asks you."),

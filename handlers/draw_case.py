@@ -1,4 +1,4 @@
-"""Draws a case under way: how far it is for those who asked, and everything technicians need to decide and repair."""
+"""Draws a case under way for those who asked: the headline, each way in with its time, and how far the rest is."""
 
 from __future__ import annotations
 
@@ -6,17 +6,28 @@ from collections.abc import Iterable
 
 from connectors.contract import Account
 from handlers import messages
-from handlers.access import approvals
-from handlers.approve import proof_field, proofs_wanted
 from handlers.cases.states import OPEN_PLANS, WITH_PERSON, PlanState, StepState
-from handlers.cases.tables import Plan, StepRow
 from handlers.cases.wanted import PROPOSE, pending
-from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Section, Style, Text, quiet, strong, text
+from handlers.conversation import (
+    Button,
+    Card,
+    Check,
+    Fact,
+    Field,
+    Mark,
+    Option,
+    Section,
+    Style,
+    Text,
+    quiet,
+    strong,
+    text,
+)
+from handlers.name_people import could_be_named, named_on
 from handlers.pen import Pen
-from handlers.plan.digest import LOCK_OUT, items_of, steps_of
-from handlers.plan.settle import case_plans, case_steps
-from handlers.questions import answers_of, questions_of
-from handlers.submit import why_plan_for
+from handlers.plan.digest import LOCK_OUT, steps_of
+from handlers.plan.rows import case_plans, case_steps
+from handlers.questions import answers_of
 from handlers.ways import WayState, last_possible_access, locked_out, ways_in
 
 MARKS: dict[StepState, Mark] = {
@@ -100,7 +111,7 @@ def status(pen: Pen) -> Card:
     case, session = pen.case, pen.session
     ways = ways_in(session, pen.house, case)
     plans = case_plans(session, case.id)
-    sections = [Section(facts=(_leaver(pen),), body=(headline(pen, ways),))]
+    sections = [Section(facts=(leaver_fact(pen),), body=(headline(pen, ways),))]
     begun = [plan for plan in plans if PlanState(plan.state) in BEGUN]
     if begun and not case.closed:
         sections.append(ways_section(pen, ways))
@@ -114,6 +125,8 @@ def status(pen: Pen) -> Card:
     if tasks:
         sections.append(Section(body=(text(f"{len(tasks)} step(s) are with a technician."),)))
     buttons: list[Button] = []
+    if pen.card.kind == "interview":
+        sections += named_section(pen)
     if pen.card.kind == "interview" and not case.closed:
         if begun:
             buttons.append(pen.button("This is the wrong person", "say wrong person", Style.DANGER))
@@ -130,7 +143,8 @@ def status(pen: Pen) -> Card:
     )
 
 
-def _leaver(pen: Pen) -> Fact:
+def leaver_fact(pen: Pen) -> Fact:
+    """Who it is about: name, title, mail."""
     if not pen.case.leaver:
         return Fact("Leaver", text(pen.case.leaver_name))
     account = Account.model_validate(pen.case.leaver)
@@ -138,192 +152,19 @@ def _leaver(pen: Pen) -> Fact:
     return Fact("Leaver", text(strong(account.name), f"{title}, {account.mail or account.user_name}"))
 
 
-def technicians(pen: Pen) -> Card:
-    """Everything about the case, on the MSP's private card."""
-    case, session, house = pen.case, pen.session, pen.house
-    client = house.roster.client(case.client)
-    ways = ways_in(session, house, case)
-    plans = case_plans(session, case.id)
-    sections = [Section(facts=_about(pen), body=(headline(pen, ways),))]
-    sections += _questions_for_technicians(pen)
-    why = why_plan_for(session, house, case)
-    if why:
-        button = pen.button("Plan the lock-out now" if not plans else "Plan again", "submit for", Style.DANGER)
-        sections.append(Section(body=(text(why),), buttons=(button,)))
-    sections += _cautions(plans)
-    if any(PlanState(plan.state) in BEGUN for plan in plans):
-        sections.append(ways_section(pen, ways))
-    for plan in plans:
-        sections += _plan(pen, plan)
-    waiting = [plan for plan in plans if plan.state == PlanState.AWAITING_APPROVAL]
-    if waiting and not case.closed:
-        sections.append(_decide(pen, waiting))
-    if any(PlanState(plan.state) in OPEN_PLANS | {PlanState.DONE} for plan in plans) and not case.closed:
-        sections.append(
-            Section(
-                body=(text(quiet("Wrong person? One press stops the case and restores sign-in.")),),
-                buttons=(pen.button("Wrong person, restore access", "wrong person", Style.DANGER),),
-            )
-        )
-    if case.closed == "wrong person":
-        sections.append(_restored(pen))
-    name = client.name if client else "client not chosen"
-    return Card(
-        f"Case {case.number}: offboard {case.leaver_name} ({name})",
-        messages.notification(house, case),
-        None,
-        tuple(sections),
-    )
-
-
-def _about(pen: Pen) -> tuple[Fact, ...]:
-    case, house = pen.case, pen.house
-    asked = house.roster.name_of(case.requester) if case.requester else case.contact
-    verified = {
-        "": "typed by themselves",
-        "asked": "asked in chat, no answer yet",
-        "confirmed": "confirmed in chat by themselves",
-        "denied": "DENIED by the contact",
-        "call-back": f"call-back: {case.verified_note}",
-    }[case.verified]
-    if case.started_by != case.requester:
-        verified += f"; entered by {house.roster.name_of(case.started_by)}"
-    facts = [_leaver(pen), Fact("Requested by", text(f"{asked}, {verified}"))]
-    answers = answers_of(pen.session, case.id)
-    asked_so_far = [one for one in questions_of(pen.session, house, case) if one.id in answers]
-    facts += [Fact(question.text, text(answers[question.id].label)) for question in asked_so_far]
-    return tuple(facts)
-
-
-def _questions_for_technicians(pen: Pen) -> Iterable[Section]:
-    answers = answers_of(pen.session, pen.case.id)
-    for question in questions_of(pen.session, pen.house, pen.case):
-        answer = answers.get(question.id)
-        if answer is not None and answer.asked_technician and not pen.case.closed:
-            fields: tuple[Field, ...] = ()
-            buttons = tuple(
-                pen.button(choice.label, "answer for", question=question.id, value=choice.id)
-                for choice in question.choices
-            )
-            if not question.choices:
-                fields = (Field(f"answer-{question.id}", "The answer", long=True),)
-                buttons = (pen.button("Confirm", "answer for", question=question.id, field=fields[0].id),)
-            asker = pen.house.roster.name_of(answer.by)
-            heading = f"{asker} was not sure, please answer"
-            yield Section(heading=heading, body=(text(question.text),), fields=fields, buttons=buttons)
-
-
-def _cautions(plans: list[Plan]) -> list[Section]:
-    lines: list[Text] = []
-    for plan in plans:
-        told = plan.cautions.get("told")
-        cautions = (one for one in (told if isinstance(told, list) else []) if isinstance(one, dict))
-        lines.extend(text(strong("Mind: "), str(one["text"])) for one in cautions)
-    return [Section(heading="Before you decide", body=tuple(lines))] if lines else []
-
-
-def _plan(pen: Pen, plan: Plan) -> Iterable[Section]:
-    """The steps: what will be done to what while it waits, what came of it afterwards."""
-    rows = steps_of(pen.session, plan.id)
-    decided = ""
-    if plan.immediate:
-        decided = ", started on the manager's word (client policy)"
-    elif plan.decided_by:
-        when = f" at {messages.clock(pen.house, pen.case, plan.approved_at)}" if plan.approved_at else ""
-        verb = "rejected" if plan.state == PlanState.REJECTED else "approved"
-        decided = f", {verb} by {pen.house.roster.name_of(plan.decided_by)}{when}"
-        decided += f": {plan.reason}" if plan.reason else ""
-    title = "Lock-out" if plan.kind == LOCK_OUT else "The rest"
-    yield Section(
-        heading=f"{title}: {messages.PLAN[PlanState(plan.state)]}{decided}",
-        checklist=tuple(Check(MARKS[StepState(row.state)], text(row.title), _detail(pen, row)) for row in rows),
-        body=(text(quiet(f"Digest {plan.digest[:16]}: what is approved; any change to the plan voids it.")),),
-    )
-    if PlanState(plan.state) in OPEN_PLANS:
-        for row in rows:
-            if StepState(row.state) in WITH_PERSON:
-                yield _stuck(pen, row)
-
-
-def _detail(pen: Pen, row: StepRow) -> Text | None:
-    items = items_of(pen.session, row.id)
-    if row.state == StepState.PENDING:
-        parts = [", ".join(item.title for item in items) or row.reason]
-        if row.instructions:
-            parts.append("a person's task")
-        if row.irreversible and items:
-            parts.append(f"Can't be undone: {row.irreversible}")
-        return (
-            text(" ".join(part if part.endswith(".") else f"{part}." for part in parts if part)) if any(parts) else None
-        )
-    added = [item.title for item in items if item.added]
-    words = row.evidence or row.reason
-    if added:
-        words += f" Found after the approval and ended too: {', '.join(added)}."
-    undone = [item.undone for item in items if item.undone]
-    if undone:
-        words += f" {'; '.join(undone)}"
-    return text(words) if words else None
-
-
-def _stuck(pen: Pen, row: StepRow) -> Section:
-    owner = pen.house.roster.name_of(row.person) if row.person else "nobody yet"
-    body = [text(row.reason)]
-    if row.instructions:
-        body.append(text(row.instructions))
-    body.append(text(quiet(f"With: {owner}")))
-    buttons = [
-        pen.button("Retry", "retry", step=row.id),
-        pen.button("I did it by hand", "by hand", Style.PRIMARY, step=row.id),
-        pen.button("Skip", "skip", Style.DANGER, step=row.id),
-        pen.button("I take it", "take", step=row.id),
-    ]
-    return Section(
-        heading=row.title,
-        body=tuple(body),
-        fields=(Field(f"note-{row.place}", "What you did, or why it is skipped"),),
-        buttons=tuple(buttons),
-    )
-
-
-def _decide(pen: Pen, waiting: list[Plan]) -> Section:
-    """Approve by digest, or reject with a reason."""
-    digests = {plan.id: plan.digest for plan in waiting}
-    body: list[Text] = []
-    fields: list[Field] = []
-    for plan in waiting:
-        said = approvals(pen.session, pen.house.roster, plan)
-        if plan.approvers > 1:
-            names = ", ".join(pen.house.roster.name_of(one.person) for one in said) or "nobody yet"
-            body.append(text(f"{plan.approvers} different technicians must approve. So far: {names}."))
-        proofs = enumerate(proofs_wanted(plan))
-        fields += [Field(proof_field(place), proof, long=True) for place, proof in proofs]
-    if pen.case.verified == "asked":
-        body.append(text("The contact has been asked whether they asked for this; no answer yet."))
-        fields.append(Field("callback", "Or ring back: number on file, and whom you spoke to"))
-    fields.append(Field("reason", "Reason, if you reject"))
-    buttons = [
-        pen.button(
-            f"Approve: lock out {pen.case.leaver_name}" if any(p.kind == LOCK_OUT for p in waiting) else "Approve",
-            "approve",
-            Style.PRIMARY,
-            **digests,
-        ),
-        pen.button("Reject", "reject", Style.DANGER, **digests),
-    ]
-    if pen.case.verified == "asked":
-        buttons.append(pen.button("I rang them back", "called back"))
-    return Section(heading="Your decision", body=tuple(body), fields=tuple(fields), buttons=tuple(buttons))
-
-
-def _restored(pen: Pen) -> Section:
-    failed = pen.case.draft.get("unrestored")
-    trouble = (text(f"Restoring failed, do it by hand: {failed}"),) if failed else ()
-    return Section(
-        heading="Wrong person",
-        body=(
-            *trouble,
-            text("What could be put back is listed above. A one-time way in is shown to you alone, once."),
-        ),
-        buttons=(pen.button("Show a one-time way in", "way back in", Style.PRIMARY),),
-    )
+def named_section(pen: Pen) -> Iterable[Section]:
+    """Who else sees the case, and one more to let in."""
+    if pen.case.closed or not pen.case.leaver:
+        return
+    names = {name: pen.house.roster.name_of(name) for name in named_on(pen.session, pen.case)}
+    others = could_be_named(pen.session, pen.house, pen.case)
+    if not names and not others:
+        return
+    facts = (Fact("Also seen by", text(", ".join(names.values()))),) if names else ()
+    buttons = [pen.button(f"Not {name} any more", "unname", person=person) for person, name in names.items()]
+    fields: tuple[Field, ...] = ()
+    if others:
+        options = tuple(Option(person.id, person.name) for person in others)
+        fields = (Field("name-person", "Somebody else who may see how far it is", "Pick a person", options=options),)
+        buttons.insert(0, pen.button("Let them see it", "name person"))
+    yield Section(facts=facts, fields=fields, buttons=tuple(buttons))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from connectors.contract import Account, Choice, Question
 from handlers import messages
+from handlers.access import clients_for
 from handlers.cases.states import PlanState
 from handlers.cases.tables import Answer
 from handlers.cases.wanted import READ, pending
 from handlers.conversation import Button, Card, Fact, Field, Option, Section, Style, quiet, strong, text
 from handlers.draw_case import BEGUN, headline
-from handlers.offboard import clients_for
 from handlers.pen import Pen
 from handlers.people import Lockout
 from handlers.plan.digest import LOCK_OUT
-from handlers.plan.settle import case_plans
+from handlers.plan.rows import case_plans
 from handlers.questions import WHEN, answers_of, current, questions_of
 from handlers.ways import ways_in
 
@@ -41,7 +41,7 @@ def _cancel(pen: Pen) -> Button:
 
 def _client(pen: Pen) -> Card:
     person = pen.house.roster.person(pen.case.started_by)
-    clients = clients_for(pen.house, person) if person else []
+    clients = clients_for(pen.house.roster, person) if person else []
     options = tuple(Option(client.id, client.name) for client in clients)
     return _card(
         pen,

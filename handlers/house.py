@@ -27,6 +27,8 @@ class Timings:
     """A lock-out nobody approved is brought up again after so long."""
     page: timedelta = timedelta(minutes=10)
     """Then the person on call is paged and the manager told whom to ring."""
+    still_open: timedelta = timedelta(hours=1)
+    """A way in that is with a person and stays open is brought up again, every so often."""
     quiet: timedelta = timedelta(minutes=5)
     """An interview that said 'now' and stopped is shown to the technicians."""
     nudge: timedelta = timedelta(days=1)

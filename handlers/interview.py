@@ -15,7 +15,7 @@ from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.offboard import ask_again, start_search
 from handlers.plan.digest import renew_digests
-from handlers.plan.settle import case_plans
+from handlers.plan.rows import case_plans
 from handlers.questions import WHEN, answers_of, current, question_called, questions_of
 from handlers.submit import ready_again
 

@@ -1,4 +1,4 @@
-"""Every sentence of the conversation that is not a connector's own."""
+"""Sentences that cards and answers share, and what states are called; what is said once stands where it is said."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handlers.cases.states import PlanState
 from handlers.cases.tables import Case
 from handlers.house import House
 from handlers.people import Client, Person
-from handlers.plan.settle import case_plans
+from handlers.plan.rows import case_plans
 
 NOT_A_MANAGER = "You are not set up to offboard anybody. Ask your IT provider to add you as a manager for your company."
 OLD_BUTTON = "That button is from an older message. Type /offboard-status to see where things stand."
@@ -27,6 +27,7 @@ _NOT_YOURS: Mapping[Right, str] = {
     Right.REPAIR: "Only technicians can do that.",
     Right.WORK: "Only technicians can do that.",
     Right.ANSWER_FOR: "Only technicians can answer that.",
+    Right.NAME: "Only the requester and technicians say who else sees the case.",
     Right.VOUCH: "Only the contact who was named can answer that.",
 }
 
@@ -71,9 +72,10 @@ def meanwhile(session: Session, house: House, case: Case) -> str:
     return CHANGED
 
 
-def page_text(number: int, client: Client | None) -> str:
+def page_text(number: int, client: Client | None, *, open_way: bool) -> str:
     """For the person on call; no leaver's name on a lock screen."""
-    return f"Case {number} at {client.name if client else 'a client'}: a lock-out waits for approval, nobody took it."
+    what = "a step of a lock-out needs a person" if open_way else "a lock-out waits for approval"
+    return f"Case {number} at {client.name if client else 'a client'}: {what}, nobody took it."
 
 
 def clock(house: House, case: Case, at: datetime) -> str:

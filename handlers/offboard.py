@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlmodel import Session, col, func, select
 
 from handlers import messages
+from handlers.access import clients_for
 from handlers.cancel import close_case
 from handlers.cases import cards, due
 from handlers.cases.history import record
@@ -13,7 +14,7 @@ from handlers.cases.wanted import SEARCH, want
 from handlers.click import Click, Missing
 from handlers.conversation import Inbound, Reply
 from handlers.house import House
-from handlers.people import Client, Person
+from handlers.people import Person
 
 
 def command(session: Session, house: House, person: Person, inbound: Inbound) -> Reply:
@@ -21,7 +22,7 @@ def command(session: Session, house: House, person: Person, inbound: Inbound) ->
     words = inbound.text.strip()
     if words.casefold() in {"", "help", "?"}:
         return Reply(messages.help_text(person))
-    clients = clients_for(house, person)
+    clients = clients_for(house.roster, person)
     if not clients:
         return Reply(messages.NOT_A_MANAGER)
     now = house.clock.now()
@@ -48,15 +49,6 @@ def command(session: Session, house: House, person: Person, inbound: Inbound) ->
     return Reply("" if inbound.where.private else messages.moved_to_private(case.number))
 
 
-def clients_for(house: House, person: Person) -> list[Client]:
-    """The clients this person may open a case for."""
-    return [
-        client
-        for client in house.roster.clients
-        if client.id in person.manages or person.admin or (person.technician and not client.own)
-    ]
-
-
 def start_search(session: Session, house: House, case: Case, text: str) -> None:
     """Ask the client's directory for that name."""
     case.stage, case.turn = "searching", case.turn + 1
@@ -71,7 +63,7 @@ def pick_client(click: Click) -> Reply:
     chosen = click.typed("client", "Pick the client from the list, then press Continue.")
     client = click.house.roster.client(chosen)
     person = click.person
-    if client is None or client not in clients_for(click.house, person):
+    if client is None or client not in clients_for(click.house.roster, person):
         raise Missing("That client is not in your list. Pick one that is.")
     case = click.case
     case.client = client.id

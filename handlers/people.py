@@ -48,6 +48,11 @@ class Person(_Settings):
         return values
 
     @property
+    def belongs_to(self) -> frozenset[str]:
+        """Clients whose person this is: manager, reader, or somebody in the directory."""
+        return frozenset({*self.manages, *self.sees_all, *self.directory})
+
+    @property
     def actors(self) -> tuple[Actor, ...]:
         """The platform identities, parsed."""
         return tuple(Actor(*identity.split("/")) for identity in self.identities)
@@ -158,6 +163,10 @@ class Roster(_Settings):
     def client(self, client_id: str) -> Client | None:
         """The client of that id, if still configured."""
         return next((client for client in self.clients if client.id == client_id), None)
+
+    def belonging_to(self, client_id: str) -> list[Person]:
+        """Everybody configured as one of that client's people."""
+        return [person for person in self.people if client_id in person.belongs_to]
 
     def managers(self, client_id: str) -> list[Person]:
         """Who may ask for that client."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlmodel import Session
@@ -12,11 +13,11 @@ from handlers import messages
 from handlers.cancel import NOT_STARTED, close_case
 from handlers.cases import cards, due
 from handlers.cases.history import record
-from handlers.cases.states import PlanState
+from handlers.cases.states import WITH_PERSON, PlanState, StepState
 from handlers.cases.store import after_commit
-from handlers.cases.tables import Case, Due, Plan
+from handlers.cases.tables import Case, Due, Plan, StepRow
 from handlers.house import House
-from handlers.plan.settle import case_plans
+from handlers.plan.rows import case_plans
 from handlers.questions import answers_of
 from handlers.submit import why_plan_for
 
@@ -60,17 +61,22 @@ def _push(session: Session, house: House, due_id: str) -> None:
 
 
 def _remind(session: Session, house: House, case: Case, row: Due) -> None:
-    if _still_waiting(session, case, row):
-        cards.show_technicians(session, house, case)
-        cards.show_channel(session, house, case, cards.NEWS, topic=_topic(row))
+    waits = _waits_for(session, case, row)
+    if waits is None:
+        return
+    cards.show_technicians(session, house, case)
+    cards.show_channel(session, house, case, cards.NEWS, topic=waits.topic)
+    if waits.open_way and not due.about(session, case, row.subject):
+        due.set_due(session, house, case, due.REMIND, house.timings.still_open, row.subject)
 
 
 def _page(session: Session, house: House, case: Case, row: Due) -> None:
-    """Nobody picked the lock-out up: page the person on call, and tell the manager whom to ring."""
-    if not _still_waiting(session, case, row):
+    """Nobody acts: page the person on call, and tell the manager whom to ring while nothing has begun."""
+    waits = _waits_for(session, case, row)
+    if waits is None:
         return
     identity = cards.identity_of(house, case.requester)
-    if identity:
+    if identity and not waits.open_way:
         cards.show_person(session, house, case.id, cards.NEWS, case.requester, identity, "nobody picked up")
     _remind(session, house, case, row)
     _page_again(session, house, case, row)
@@ -78,11 +84,12 @@ def _page(session: Session, house: House, case: Case, row: Due) -> None:
 
 def _page_again(session: Session, house: House, case: Case, row: Due) -> None:
     """Send the page, and do so again in a minute unless it was taken: twice is better than never."""
-    if not _still_waiting(session, case, row):
+    waits = _waits_for(session, case, row)
+    if waits is None:
         return
     again = Due(id=house.new_id(), case_id=case.id, kind=PAGE_AGAIN, subject=row.subject, at=house.clock.now() + PUSH)
     session.add(again)
-    sentence = messages.page_text(case.number, house.roster.client(case.client))
+    sentence = messages.page_text(case.number, house.roster.client(case.client), open_way=waits.open_way)
     after_commit(session, house.work.set)
     after_commit(session, lambda: _begin_page(house, again.id, sentence))
 
@@ -120,16 +127,27 @@ def _not_taken(session: Session, house: House, due_id: str) -> None:
         cards.show_channel(session, house, case, cards.NEWS, topic=topic)
 
 
-def _topic(row: Due) -> str:
-    return f"remind:{row.subject}" if row.subject else "unanswered"
+@dataclass(frozen=True)
+class _Waits:
+    """What nobody acts on, and the news that says so."""
+
+    topic: str
+    open_way: bool = False
+    """An approved lock-out's step, not a decision."""
 
 
-def _still_waiting(session: Session, case: Case, row: Due) -> bool:
+def _waits_for(session: Session, case: Case, row: Due) -> _Waits | None:
+    """What that row would bring up, if it still waits."""
     if not row.subject:
         open_questions = any(answer.asked_technician for answer in answers_of(session, case.id).values())
-        return open_questions and not case_plans(session, case.id)
+        return _Waits("unanswered") if open_questions and not case_plans(session, case.id) else None
     plan = session.get(Plan, row.subject)
-    return plan is not None and plan.state == PlanState.AWAITING_APPROVAL
+    if plan is not None:
+        return _Waits(f"remind:{plan.id}") if plan.state == PlanState.AWAITING_APPROVAL else None
+    step = session.get(StepRow, row.subject)
+    if step is not None and StepState(step.state) in WITH_PERSON:
+        return _Waits(f"stuck:{step.id}", open_way=True)
+    return None
 
 
 def _quiet(session: Session, house: House, case: Case, _row: Due) -> None:

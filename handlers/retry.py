@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from connectors.contract import Wave
+from handlers.cases import due
 from handlers.cases.states import StepEvent, StepState, move_step
 from handlers.cases.tables import StepRow
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
+from handlers.plan.advance import advance, again, blocked
 from handlers.plan.digest import items_of
-from handlers.plan.settle import advance, again, blocked
 
 
 def retry(click: Click) -> Reply:
@@ -60,6 +62,9 @@ def take(click: Click) -> Reply:
     row = _row(click)
     row.person = click.person.id
     click.session.add(row)
+    due.clear_subject(click.session, click.case, row.id)
+    if row.wave == Wave.LOCK_OUT:
+        due.set_due(click.session, click.house, click.case, due.REMIND, click.house.timings.still_open, row.id)
     click.record("task taken", step=row.step)
     return Reply()
 

@@ -11,7 +11,7 @@ from handlers.cases.tables import Case, Lookup
 from handlers.cases.wanted import Apply, leaver_of
 from handlers.house import House
 from handlers.plan.propose import keep_readings, read_everywhere
-from handlers.plan.settle import case_plans
+from handlers.plan.rows import case_plans
 
 SHOWN = 10
 """How many people one card offers; more and the person is asked to type more of the name."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from handlers import access, messages
 from handlers.access import Right
 from handlers.cases import cards
-from handlers.cases.tables import Case, Named
+from handlers.cases.tables import Case
 from handlers.click import Click
 from handlers.conversation import Inbound, Reply
 from handlers.house import House
@@ -57,7 +56,7 @@ def visible(session: Session, house: House, person: Person, words: str = "", lim
     name = col(Case.leaver)["name"].as_string()
     rows = session.exec(
         select(Case.id, Case.number, Case.query, name)
-        .where(_could_see(house, person))
+        .where(access.could_see(house.roster, person))
         .order_by(col(Case.number).desc())
     )
     found: list[Case] = []
@@ -70,23 +69,6 @@ def visible(session: Session, house: House, person: Person, words: str = "", lim
             if len(found) == limit:
                 break
     return found
-
-
-def _could_see(house: House, person: Person) -> sa.ColumnElement[bool]:
-    """No narrower than `Right.SEE`: it spares asking `may` about thousands of cases of others."""
-    client = col(Case.client)
-    named = select(Named.case_id).where(Named.person == person.id)
-    any_of: list[sa.ColumnElement[bool]] = [
-        col(Case.started_by) == person.id,
-        col(Case.requester) == person.id,
-        col(Case.id).in_(named),
-        client.in_(person.sees_all),
-    ]
-    if person.admin:
-        any_of.append(client != "")
-    elif person.technician:
-        any_of.append(client.in_([one.id for one in house.roster.clients if not one.own]))
-    return sa.or_(*any_of)
 
 
 def fits(number: int, name: str, words: str) -> bool:

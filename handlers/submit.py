@@ -16,6 +16,7 @@ from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
 from handlers.people import Lockout
+from handlers.plan.advance import advance
 from handlers.plan.digest import LOCK_OUT, REST
 from handlers.plan.propose import (
     Reading,
@@ -29,7 +30,7 @@ from handlers.plan.propose import (
     steps_for,
     write_plan,
 )
-from handlers.plan.settle import advance, case_plans, case_steps
+from handlers.plan.rows import case_plans, case_steps
 from handlers.questions import CONTENTIOUS, HOW, WHEN, answers_of, questions_of
 
 
@@ -47,7 +48,7 @@ def submit(click: Click) -> Reply:
     click.record("submitted")
     ready_again(click)
     if any(answer.asked_technician for answer in answers.values()):
-        _bring_up_again(click.session, click.house, case, "")
+        due.bring_up(click.session, click.house, case, "")
     return Reply()
 
 
@@ -136,7 +137,9 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
     immediate = kind == LOCK_OUT and not bars
     connectors = [house.registry.get(reading.system) for reading in readings]
     planned = await house.store.read(lambda session: {row.step for row in case_steps(session, case.id)})
-    steps = [step for step in steps_for(connectors, kind, immediate=immediate) if step.id not in planned]
+    contentious = choices.get(CONTENTIOUS) == "yes"
+    allowed = steps_for(connectors, kind, immediate=immediate, contentious=contentious)
+    steps = [step for step in allowed if step.id not in planned]
     proposed = await look_everywhere(house, case, readings, choices, steps)
 
     def apply(session: Session, case: Case) -> None:
@@ -218,11 +221,4 @@ def await_approval(session: Session, house: House, case: Case, plan: Plan) -> No
     if not any(other.state == PlanState.AWAITING_APPROVAL for other in others):
         cards.show_channel(session, house, case, cards.TECHNICIANS)
     if plan.kind == LOCK_OUT:
-        _bring_up_again(session, house, case, plan.id)
-
-
-def _bring_up_again(session: Session, house: House, case: Case, plan_id: str) -> None:
-    """Remind, then page, about that plan, or about the open question that keeps it from being made."""
-    for wait in house.timings.reminders:
-        due.set_due(session, house, case, due.REMIND, wait, plan_id)
-    due.set_due(session, house, case, due.PAGE, house.timings.page, plan_id)
+        due.bring_up(session, house, case, plan.id)

@@ -13,8 +13,8 @@ from handlers.cases.tables import Case, StepRow
 from handlers.conversation import Mark
 from handlers.house import House
 from handlers.plan.digest import UNREAD
-from handlers.plan.propose import readings_of
-from handlers.plan.settle import case_steps
+from handlers.plan.propose import covers, readings_of
+from handlers.plan.rows import ByStep, by_step, case_steps
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,19 @@ class WayState:
 
 def ways_in(session: Session, house: House, case: Case) -> list[WayState]:
     """Every way in of every system that was read, and one for each that could not be."""
-    rows = {row.step: row for row in case_steps(session, case.id)}
+    rows = by_step(case_steps(session, case.id))
     states: list[WayState] = []
-    for reading in readings_of(session, house, case.id):
+    readings = readings_of(session, house, case.id)
+    covered = covers(readings)
+    for reading in readings:
         connector = house.registry.get(reading.system)
         if reading.facts is None:
             way = WayIn(reading.system, connector.name, (f"{reading.system}.{UNREAD}",))
             states.append(_state(house, way, rows))
         else:
-            states += [_state(house, way, rows) for way in connector.ways_in(reading.facts)]
+            states += [
+                _state(house, way, rows) for way in connector.ways_in(reading.facts) if way.stands_in_for not in covered
+            ]
     return states
 
 
@@ -55,14 +59,14 @@ def last_possible_access(ways: list[WayState]) -> datetime | None:
     return max(times) if times and locked_out(ways) else None
 
 
-def _state(house: House, way: WayIn, rows: dict[str, StepRow]) -> WayState:
-    steps = [rows.get(step_id) for step_id in way.ended_by]
-    there = [row for row in steps if row is not None]
-    ended = 0 < len(there) == len(steps) and all(row.state == StepState.DONE for row in there)
+def _state(house: House, way: WayIn, rows: ByStep) -> WayState:
+    there = [row for step_id in way.ended_by for row in rows.get(step_id, [])]
+    missing = any(step_id not in rows for step_id in way.ended_by)
+    ended = bool(there) and not missing and all(row.state == StepState.DONE for row in there)
     times = [row.settled_at for row in there if row.settled_at is not None]
     if ended:
         return WayState(way.title, Mark.DONE, max(times, default=None), "ended", way.lingers, way.why_lingers)
-    mark, words = _open(house, there, missing=len(there) < len(steps))
+    mark, words = _open(house, there, missing=missing)
     return WayState(way.title, mark, None, words, way.lingers, way.why_lingers)
 
 

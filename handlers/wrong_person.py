@@ -19,7 +19,7 @@ from handlers.conversation import Reply
 from handlers.house import House
 from handlers.plan.digest import UNREAD, items_of
 from handlers.plan.propose import choices_of, context, readings_of
-from handlers.plan.settle import case_plans, case_steps
+from handlers.plan.rows import case_plans, case_steps
 
 STOPPABLE = frozenset({PlanState.RUNNING, PlanState.WAITING, PlanState.NEEDS_PERSON, PlanState.DONE})
 CLOSED = "wrong person"

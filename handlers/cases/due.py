@@ -25,6 +25,23 @@ def set_due(session: Session, house: House, case: Case, kind: str, wait: timedel
     after_commit(session, house.work.set)
 
 
+def bring_up(session: Session, house: House, case: Case, subject: str) -> None:
+    """Somebody must act on this at once: remind, then page, as long as nobody does."""
+    for wait in house.timings.reminders:
+        set_due(session, house, case, REMIND, wait, subject)
+    set_due(session, house, case, PAGE, house.timings.page, subject)
+
+
+def about(session: Session, case: Case, subject: str) -> bool:
+    """Whether anything is still to be done about that."""
+    return session.exec(select(Due.id).where(Due.case_id == case.id, Due.subject == subject)).first() is not None
+
+
+def clear_subject(session: Session, case: Case, subject: str) -> None:
+    """Somebody acts on it."""
+    session.exec(delete(Due).where(col(Due.case_id) == case.id, col(Due.subject) == subject))
+
+
 def clear(session: Session, case: Case, *kinds: str) -> None:
     """It is not to be done any more."""
     session.exec(delete(Due).where(col(Due.case_id) == case.id, col(Due.kind).in_(kinds)))

@@ -24,8 +24,13 @@ def upgrade(url: str) -> None:
             Path(database).chmod(0o600)
     engine = connect(url)
     use_wal(engine)
-    with engine.begin() as connection:
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            # SQLite changes a table by making it anew, which no row that points to it must notice.
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+            connection.commit()
         command.upgrade(_config(connection), "head")
+        connection.commit()
     engine.dispose()
 
 

@@ -68,6 +68,8 @@ class Case(SQLModel, table=True):
     """{'found': [Account…], 'error': sentence} of the last search."""
     stage: str = "client"
     """Which card of the interview is shown; see handlers.interview."""
+    choosing: dict[str, JsonValue] = _json()
+    """{'question': id, 'words': …, 'found': [Account…], 'error': sentence}: somebody is looked up for an answer."""
     draft: dict[str, JsonValue] = _json()
     """What the interview holds between two clicks: an answer not confirmed yet, say."""
     turn: int = 0
@@ -98,6 +100,8 @@ class Answer(SQLModel, table=True):
     at: datetime = _time()
     asked_technician: bool = False
     """The manager was not sure: a technician answers."""
+    account: dict[str, JsonValue] = _json()
+    """The Account, where the answer is a person of the directory."""
 
 
 class Named(SQLModel, table=True):
@@ -144,6 +148,8 @@ class Plan(SQLModel, table=True):
     immediate: bool = False
     """The manager's confirmation was enough (client policy)."""
     settled_at: datetime | None = _maybe_time()
+    locked_out_at: datetime | None = _maybe_time()
+    """LOCK-OUT: when every way in was first read back as ended."""
 
 
 class Approval(SQLModel, table=True):
@@ -163,7 +169,7 @@ class StepRow(SQLModel, table=True):
     """One kind of change at one system, in one plan."""
 
     __tablename__: ClassVar[str] = "step"  # type: ignore[misc]
-    __table_args__ = (sa.UniqueConstraint("plan_id", "step"),)
+    __table_args__ = (sa.UniqueConstraint("plan_id", "step", "subject"),)
 
     id: str = Field(primary_key=True)
     plan_id: str = Field(foreign_key="plan.id", index=True)
@@ -171,6 +177,8 @@ class StepRow(SQLModel, table=True):
     system: str
     step: str
     """The step's id in code: 'microsoft365.block_sign_in'. Names are kept, never objects."""
+    subject: str = ""
+    """What it is done for, where a step has several rows: the copier, the bank."""
     title: str
     wave: int
     place: int

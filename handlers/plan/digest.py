@@ -68,6 +68,7 @@ def digest_of(session: Session, plan: Plan) -> str:
         "steps": [
             [
                 step.step,
+                step.subject,
                 step.system,
                 step.irreversible,
                 [[item.key, item.title, item.destroys] for item in items_of(session, step.id) if not item.added],

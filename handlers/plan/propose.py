@@ -45,9 +45,17 @@ class Reading:
 
 
 def choices_of(session: Session, case_id: str) -> dict[str, str]:
-    """Confirmed answers: question id → value."""
-    answers = session.exec(select(Answer).where(Answer.case_id == case_id))
-    return {answer.question: answer.value for answer in answers if not answer.asked_technician}
+    """Confirmed answers as steps read them: question id → value, a person's name and mail beside it."""
+    choices: dict[str, str] = {}
+    for answer in session.exec(select(Answer).where(Answer.case_id == case_id)):
+        if answer.asked_technician:
+            continue
+        choices[answer.question] = answer.value
+        if answer.account:
+            person = Account.model_validate(answer.account)
+            choices[f"{answer.question}.name"] = person.name
+            choices[f"{answer.question}.mail"] = person.mail or person.user_name
+    return choices
 
 
 async def read_everywhere(house: House, client_id: str, leaver: Account, *, last_try: bool) -> list[Reading]:
@@ -58,10 +66,11 @@ async def read_everywhere(house: House, client_id: str, leaver: Account, *, last
     """
     client = house.roster.client(client_id)
     systems = list(client.systems) if client else []
-    return await asyncio.gather(*(_read(house, client_id, system, leaver, last_try) for system in systems))
+    return await asyncio.gather(*(read_one(house, client_id, system, leaver, last_try=last_try) for system in systems))
 
 
-async def _read(house: House, client_id: str, system: str, leaver: Account, last_try: bool) -> Reading:
+async def read_one(house: House, client_id: str, system: str, leaver: Account, *, last_try: bool) -> Reading:
+    """What that system says about the leaver; see `read_everywhere`."""
     try:
         connector, api = await house.connection(client_id, system)
         accounts = await connector.find(api, leaver)
@@ -129,11 +138,12 @@ class Proposed:
 
     system: str
     step: AnyStep
+    subject: str
     finding: Finding
 
 
 def context(
-    house: House, client_id: str, reading: Reading, api: object, choices: dict[str, str], key: str
+    house: House, client_id: str, reading: Reading, api: object, choices: dict[str, str], key: str, subject: str = ""
 ) -> Context[Any, Any]:
     """What a step is given; `reading` must have an account."""
 
@@ -153,6 +163,7 @@ def context(
         clock=house.clock,
         key=key,
         read=read,
+        subject=subject,
     )
 
 
@@ -161,27 +172,43 @@ async def look_everywhere(
 ) -> list[Proposed]:
     """Have every wanted step look, all at once. A look that fails becomes a task in words."""
 
-    async def look(reading: Reading, step: AnyStep) -> Proposed:
+    async def look(reading: Reading, step: AnyStep, subject: str) -> Proposed:
         try:
             _, api = await house.connection(case.client, reading.system)
-            ctx = context(house, case.client, reading, api, choices, f"{case.id}:{step.id}")
-            return Proposed(reading.system, step, await step.look(ctx))
+            ctx = context(house, case.client, reading, api, choices, f"{case.id}:{step.id}:{subject}", subject)
+            return Proposed(reading.system, step, subject, await step.look(ctx))
         except VendorError as error:
             # The step stays in the plan: the engine looks again and retries by its own rules.
-            return Proposed(reading.system, step, Nothing(f"Not seen yet: {error}"))
+            return Proposed(reading.system, step, subject, Nothing(f"Not seen yet: {error}"))
         except Exception as error:
             log.exception("looking for %s", step.id)
             sentence = f"Not seen yet: our own code failed ({type(error).__name__})."
-            return Proposed(reading.system, step, Nothing(sentence))
+            return Proposed(reading.system, step, subject, Nothing(sentence))
 
-    wanted = [
-        (reading, step)
-        for reading in readings
-        if reading.facts is not None
+    wanted = [(reading, *one) for reading in readings for one in wanted_of(reading, steps, choices, readings)]
+    return await asyncio.gather(*(look(reading, step, subject) for reading, step, subject in wanted))
+
+
+def wanted_of(
+    reading: Reading, steps: list[AnyStep], choices: dict[str, str], readings: list[Reading]
+) -> list[tuple[AnyStep, str]]:
+    """The steps, each with its subject, that this system's facts and the choices call for."""
+    if reading.facts is None:
+        return []
+    covered = covers(readings)
+    return [
+        (step, subject)
         for step in steps
-        if step.id.partition(".")[0] == reading.system and step.wanted(choices, reading.facts)
+        if step.id.partition(".")[0] == reading.system
+        and step.stands_in_for not in covered
+        and step.wanted(choices, reading.facts)
+        for subject in step.subjects(choices, reading.facts)
     ]
-    return await asyncio.gather(*(look(reading, step) for reading, step in wanted))
+
+
+def covers(readings: list[Reading]) -> frozenset[str]:
+    """Systems that see to the leaver's account themselves: nothing need stand in for them."""
+    return frozenset(reading.system for reading in readings if reading.account is not None or reading.error)
 
 
 def cautions_of(house: House, readings: list[Reading]) -> list[Caution]:
@@ -196,12 +223,14 @@ def cautions_of(house: House, readings: list[Reading]) -> list[Caution]:
     return cautions
 
 
-def steps_for(connectors: list[AnyConnector], kind: str, *, immediate: bool) -> list[AnyStep]:
+def steps_for(connectors: list[AnyConnector], kind: str, *, immediate: bool, contentious: bool) -> list[AnyStep]:
     """Which steps may go into that kind of plan; those planned already are the caller's to leave out."""
     every = [step for connector in connectors for step in connector.steps]
     if kind != LOCK_OUT:
         return every
-    return [step for step in every if step.wave is Wave.LOCK_OUT and (step.immediate or not immediate)]
+    if immediate:
+        return [step for step in every if step.wave is Wave.LOCK_OUT and step.immediate]
+    return [step for step in every if step.wave is Wave.LOCK_OUT or (step.early and contentious)]
 
 
 def write_plan(
@@ -222,17 +251,7 @@ def write_plan(
     session.flush()
     proposed = sorted(proposed, key=lambda one: one.step.wave)
     for place, one in enumerate(proposed):
-        row = StepRow(
-            id=house.new_id(),
-            plan_id=plan.id,
-            case_id=case.id,
-            system=one.system,
-            step=one.step.id,
-            title=one.step.title,
-            wave=int(one.step.wave),
-            place=place,
-            irreversible=one.step.irreversible,
-        )
+        row = step_row(house, plan, one.system, one.step, one.subject, place)
         match one.finding:
             case Nothing(evidence):
                 row.reason = evidence
@@ -255,7 +274,7 @@ def write_plan(
                     )
                 )
     if kind == LOCK_OUT:
-        _add_unread(session, house, case, plan, readings, len(proposed))
+        _add_unread(session, house, plan, readings, len(proposed))
     session.flush()
     plan.approvers = max([2 if destroys else 1, *(caution.approvers for caution in cautions if told)])
     plan.state = move_plan(PlanState(plan.state), PlanEvent.PROPOSED)
@@ -264,18 +283,34 @@ def write_plan(
     return plan
 
 
+def step_row(house: House, plan: Plan, system: str, step: AnyStep, subject: str, place: int) -> StepRow:
+    """A step as a row of that plan, before anything has come of it."""
+    return StepRow(
+        id=house.new_id(),
+        plan_id=plan.id,
+        case_id=plan.case_id,
+        system=system,
+        step=step.id,
+        subject=subject,
+        title=f"{step.title}: {subject}" if subject else step.title,
+        wave=int(step.wave),
+        place=place,
+        irreversible=step.irreversible,
+    )
+
+
 def _told(caution: Caution) -> dict[str, JsonValue]:
     return {"text": caution.text, "approvers": caution.approvers, "proof": caution.proof}
 
 
-def _add_unread(session: Session, house: House, case: Case, plan: Plan, readings: list[Reading], place: int) -> None:
+def _add_unread(session: Session, house: House, plan: Plan, readings: list[Reading], place: int) -> None:
     for offset, reading in enumerate(reading for reading in readings if reading.error):
         name = house.registry.get(reading.system).name
         session.add(
             StepRow(
                 id=house.new_id(),
                 plan_id=plan.id,
-                case_id=case.id,
+                case_id=plan.case_id,
                 system=reading.system,
                 step=f"{reading.system}.{UNREAD}",
                 title=f"End access in {name}",

@@ -31,12 +31,13 @@ from connectors.contract import (
 )
 from handlers.cases.states import StepEvent, StepState, move_step
 from handlers.cases.tables import AccountRow, Case, Plan, StepRow
+from handlers.cases.wanted import leaver_of
 from handlers.house import House
-from handlers.plan import settle
+from handlers.plan.advance import refresh_plan
 from handlers.plan.digest import UNREAD, items_of
-from handlers.plan.propose import Reading, choices_of, context
+from handlers.plan.propose import Reading, choices_of, context, read_one
 from handlers.plan.retry import LEASE
-from handlers.plan.settle import Confirmed, HandedOver, Result, Slow, Stated, Stuck
+from handlers.plan.settle import Confirmed, HandedOver, NowRead, Result, Slow, Stated, Stuck, settle
 from handlers.plan.work import Claim, LostRow, NotYet, Work, after_trouble
 
 log = logging.getLogger("offboard.run")
@@ -64,7 +65,7 @@ async def attempt(house: House, step_id: str, number: int) -> None:
     except Exception as error:
         log.exception("%s attempt %d", claim.row.step, number)
         result = Stuck(f"Our own code failed ({type(error).__name__}). Retry; if it stays, tell your developer.")
-    await house.store.write(lambda session: settle.settle(session, house, step_id, claim.token, result), urgent=True)
+    await house.store.write(lambda session: settle(session, house, step_id, claim.token, result), urgent=True)
 
 
 def _claim(session: Session, house: House, step_id: str, number: int) -> Claim | None:
@@ -79,20 +80,20 @@ def _claim(session: Session, house: House, step_id: str, number: int) -> Claim |
     row.lease_until = now + LEASE
     row.due_at = None
     session.add(row)
-    settle.refresh_plan(session, house, row.plan_id)
+    refresh_plan(session, house, row.plan_id)
     case = session.get_one(Case, row.case_id)
     account = session.get(AccountRow, (row.case_id, row.system))
     approved_at = session.get_one(Plan, row.plan_id).approved_at or now
     items, choices = items_of(session, step_id), choices_of(session, case.id)
-    return Claim(row, items, case.client, account, choices, row.owner, approved_at)
+    return Claim(row, items, case.client, leaver_of(case), account, choices, row.owner, approved_at)
 
 
 async def _carry_out(house: House, claim: Claim) -> Result:
     if claim.row.step.endswith(f".{UNREAD}"):
-        return _unread(claim)
+        return await _unread(house, claim)
     step = house.registry.step(claim.row.step)
     _, api = await house.connection(claim.client, claim.row.system)
-    ctx = context(house, claim.client, _reading(house, claim), api, claim.choices, claim.row.id)
+    ctx = context(house, claim.client, _reading(house, claim), api, claim.choices, claim.row.id, claim.row.subject)
     if claim.row.by_hand:
         return await _read_back(step, ctx, claim)
     return await Work(house, claim, step, ctx).run()
@@ -107,10 +108,14 @@ def _reading(house: House, claim: Claim) -> Reading:
     return Reading(claim.row.system, Account.model_validate(kept.account), facts)
 
 
-def _unread(claim: Claim) -> Result:
+async def _unread(house: House, claim: Claim) -> Result:
+    """A system nobody could read when the plan was made: read it now; while that fails, it is a person's task."""
+    reading = await read_one(house, claim.client, claim.row.system, claim.leaver, last_try=True)
+    if not reading.error:
+        return NowRead(reading)
     if claim.row.by_hand:
         return Stated(claim.row.by_hand)
-    return HandedOver(claim.row.reason, claim.row.instructions)
+    return HandedOver(reading.error, claim.row.instructions)
 
 
 async def _read_back(step: AnyStep, ctx: Context[Any, Any], claim: Claim) -> Result:

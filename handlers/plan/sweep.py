@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from handlers.cases.states import OPEN_PLANS, StepState
 from handlers.cases.tables import Case, Plan, StepRow
 from handlers.house import House
-from handlers.plan import settle
+from handlers.plan.advance import advance, again
 
 LATE = timedelta(seconds=60)
 """An attempt this late has been lost by the queue."""
@@ -25,7 +25,7 @@ async def after_start(house: House) -> None:
             _again(session, house, row)
         for row in _rows(session, StepState.WAITING):
             left = (row.due_at - house.clock.now()).total_seconds() if row.due_at else 0.0
-            settle.again(session, house, row, max(left, 0.0))
+            again(session, house, row, max(left, 0.0))
         _settle_plans(session, house)
 
     await house.store.write(take_over)
@@ -52,7 +52,7 @@ def _rows(session: Session, state: StepState) -> list[StepRow]:
 
 def _again(session: Session, house: House, row: StepRow) -> None:
     row.owner, row.lease_until = "", None
-    settle.again(session, house, row, 0)
+    again(session, house, row, 0)
 
 
 def _settle_plans(session: Session, house: House) -> None:
@@ -60,4 +60,4 @@ def _settle_plans(session: Session, house: House) -> None:
     # Not DISTINCT over a join: PostgreSQL can't compare the cases' JSON columns.
     with_open_plan = select(Plan.case_id).where(col(Plan.state).in_(OPEN_PLANS))
     for case in session.exec(select(Case).where(col(Case.id).in_(with_open_plan))):
-        settle.advance(session, house, case)
+        advance(session, house, case)

@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from connectors.contract import (
     Accepted,
+    Account,
     AnyStep,
     Context,
     Done,
@@ -55,6 +56,7 @@ class Claim:
     row: StepRow
     items: list[ItemRow]
     client: str
+    leaver: Account
     account: AccountRow | None
     choices: dict[str, str]
     token: str

@@ -25,11 +25,14 @@ TECHNICIAN = replace(NOBODY, person=Person(id="t", name="T", identities=(), tech
 ADMIN = replace(NOBODY, person=Person(id="a", name="A", identities=(), admin=True))
 MANAGER = replace(NOBODY, person=Person(id="m", name="M", identities=(), manages=("contoso",)))
 WATCHER = replace(NOBODY, person=Person(id="w", name="W", identities=(), sees_all=("contoso",)))
+COLLEAGUE = Person(id="c", name="C", identities=(), directory={"contoso": "c-id"})
 ASKS, ENTERED = {"requester": True, "starter": True}, {"starter": True}
 
 WHO: dict[str, Relation] = {
     "a stranger to the case": NOBODY,
-    "a colleague named on it": replace(NOBODY, named=True),
+    "a colleague": replace(NOBODY, person=COLLEAGUE),
+    "a colleague named on it": replace(NOBODY, person=COLLEAGUE, named=True),
+    "one named on it who has left the client": replace(NOBODY, named=True),
     "one who sees all cases": WATCHER,
     "a manager of the client": MANAGER,
     "the manager who asked": replace(MANAGER, **ASKS),
@@ -51,7 +54,6 @@ STAFF = {
     "an admin, of our own people",
 }
 MAY: dict[Right, set[str]] = {
-    Right.REQUEST: {"a manager of the client", "the manager who asked", "the contact a technician named"},
     Right.SEE: STAFF
     | {
         "a colleague named on it",
@@ -72,6 +74,15 @@ MAY: dict[Right, set[str]] = {
     Right.APPROVE: STAFF - {"the technician who entered it"},
     Right.REPAIR: STAFF,
     Right.WORK: STAFF,
+    Right.NAME: STAFF | {"the manager who asked", "the contact a technician named", "its technician, no client chosen"},
+    Right.BE_NAMED: {
+        "a colleague",
+        "a colleague named on it",
+        "one who sees all cases",
+        "a manager of the client",
+        "the manager who asked",
+        "the contact a technician named",
+    },
 }
 
 

@@ -68,7 +68,13 @@ async def test_everything_people_did_is_there_with_their_platform_identity(world
         ("submitted", *maria),
         ("approved", *sam),
     ]
-    assert [row.what for row in rows if row.person == "bot"] == ["plan proposed", "step", "step", "plan done"]
+    assert [row.what for row in rows if row.person == "bot"] == [
+        "plan proposed",
+        "step",
+        "step",
+        "plan done",
+        "locked out",
+    ]
 
 
 async def test_a_press_that_did_nothing_leaves_no_trace_in_it(world: World) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from connectors.contract import Finding, Item, Nothing, Refused, Throttled, Todo, Unreachable
+from connectors.contract import Accepted, Finding, Intent, Item, Nothing, Refused, Throttled, Todo, Unreachable
 from handlers.cases.tables import ItemRow
 from tests.journeys import locks_out, note_for, says_now, submits
-from tests.toy import Ctx, TakeBadges, Toy, ToyWorld
+from tests.toy import CloseAccount, Ctx, TakeBadges, Toy, ToyWorld
 from tests.world import START, World, roster, words
 
 GONE = Unreachable("Toy", "call", "no answer")
@@ -313,4 +313,61 @@ async def test_a_retry_never_passes_over_what_nobody_approved(tmp_path: Path, to
     assert (await world.steps())["toy.take_badges"].state == "needs a person"
     assert "is locked out since" not in world.reads("maria")
     assert toys.named("Jane Doe").later_doors == ["vault"]
+    await world.close()
+
+
+async def test_an_open_way_in_nobody_takes_is_brought_up_then_paged_then_brought_up_hourly(
+    world: World, toys: ToyWorld
+) -> None:
+    toys.faults["close"] = [Refused("Toy", "close", "not allowed")]
+    await locks_out(world)
+    await world.passes(minutes=3)
+    assert "Still open: Close the account; nobody has pressed 'I take it'." in world.reads("sam")
+    assert world.pages == []
+    await world.passes(minutes=8)
+    assert world.pages == ["Case 1 at Contoso Ltd: a step of a lock-out needs a person, nobody took it."]
+    before = world.reads("sam").count("Still open: Close the account")
+    for _ in range(3):
+        await world.passes(hours=1, minutes=5)
+    assert world.reads("sam").count("Still open: Close the account") == before + 3
+    assert len(world.pages) == 1
+
+
+async def test_who_takes_a_stuck_step_is_reminded_after_an_hour_and_nobody_is_paged(
+    world: World, toys: ToyWorld
+) -> None:
+    toys.faults["close"] = [Refused("Toy", "close", "not allowed")]
+    await locks_out(world)
+    await world.clicks("priya", "I take it")
+    await world.passes(minutes=30)
+    assert "Still open" not in world.reads("sam")
+    await world.passes(minutes=40)
+    assert "Still open: Close the account; Priya Rao has it." in world.reads("sam")
+    await world.clicks("sam", "Retry")
+    before = world.reads("sam").count("Still open")
+    await world.passes(hours=4)
+    assert world.reads("sam").count("Still open") == before
+    assert world.pages == []
+
+
+class Door(CloseAccount):
+    """One of many doors, each a step of its own."""
+
+    title = "Lock a door"
+
+    async def act(self, ctx: Ctx, item: Item, intent: Intent) -> Accepted:
+        raise Refused("Toy", "lock", "the door is open")
+
+
+async def test_a_card_with_twenty_stuck_steps_can_be_drawn_and_worked_off(tmp_path: Path, toys: ToyWorld) -> None:
+    class Doors(Toy):
+        steps = tuple(type(f"Door{n}", (Door,), {"id": f"toy.door_{n}"})() for n in range(20))
+
+    world = await World.build(tmp_path, (Doors(toys),), roster())
+    await locks_out(world)
+    assert "14 more need a person" in world.reads("sam")
+    shown = world.with_button("sam", "Skip")
+    section = next(one for one in shown.card.sections if one.fields)
+    await world.clicks("sam", "Skip", values={section.fields[0].id: "bricked up"})
+    assert "13 more need a person" in world.reads("sam")
     await world.close()

@@ -57,6 +57,47 @@ async def test_a_colleague_who_is_not_named_sees_nothing(world: World) -> None:
     assert world.seen_by("noor") == []
 
 
+async def test_the_requester_names_a_colleague_who_then_follows_the_case(world: World) -> None:
+    await submits(world)
+    assert (await world.clicks("maria", "Let them see it")).line.startswith("Pick who shall see the case")
+    await world.clicks("maria", "Let them see it", values={"name-person": "noor"})
+    assert "Waits for a technician's approval." in world.reads("noor")  # told at once, in private
+    assert "Also seen by: Noor Haddad" in world.reads("maria")
+    assert "Also seen by: Noor Haddad" in world.reads("sam")
+    for button in ("Cancel", "Approve", "Let them see it", "wrong person"):
+        assert button not in world.reads("noor")
+    await world.clicks("sam", "Approve")
+    await world.types("noor", "/offboard-status Jane")
+    assert "Jane Doe is locked out" in world.reads("noor")
+    assert [row.detail["named"] for row in await world.history() if row.what == "named"] == ["noor"]
+
+
+async def test_who_is_not_named_any_more_sees_nothing_any_more(world: World) -> None:
+    await submits(world)
+    await world.clicks("maria", "Let them see it", values={"name-person": "noor"})
+    await world.clicks("sam", "Not Noor Haddad any more")
+    assert "Jane Doe" not in world.reads("noor")
+    assert (await world.types("noor", "/offboard-status")).line.startswith("You have no cases.")
+
+
+async def test_nobody_is_named_who_is_not_the_clients_or_is_the_leaver(tmp_path: Path, toys: ToyWorld) -> None:
+    people = changed(roster(), "noor", mail="jane.doe@toy.example", name="Jane Doe")
+    world = await World.build(tmp_path, (Toy(toys),), people)
+    await submits(world)
+    assert "Let them see it" not in world.reads("sam")  # only the leaver is left to name
+    await world.close()
+
+
+async def test_one_who_is_named_is_offered_only_to_those_who_ask_or_work_here(world: World) -> None:
+    await submits(world)
+    token, place = world.button("maria", "Let them see it")
+    said = await world.presses("finn", token, place, {"name-person": "finn"})
+    assert said.line == "Only the requester and technicians say who else sees the case."
+    said = await world.clicks("maria", "Let them see it", values={"name-person": "finn"})
+    assert said.line == "That person can't be named on this case. Pick somebody from the list."
+    assert "Jane" not in world.reads("finn")
+
+
 async def test_one_who_may_see_all_cases_of_the_client_does(tmp_path: Path, toys: ToyWorld) -> None:
     world = await World.build(tmp_path, (Toy(toys),), changed(roster(), "noor", sees_all=("contoso",)))
     await submits(world)

@@ -1,0 +1,161 @@
+"""Says which steps may go on, keeps the plans' states true to their steps, and tells who must know."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlmodel import Session, select
+
+from connectors.contract import Wave
+from handlers.cases import cards, due
+from handlers.cases.history import record
+from handlers.cases.states import (
+    OPEN_PLANS,
+    SETTLED,
+    WITH_PERSON,
+    PlanEvent,
+    PlanState,
+    StepEvent,
+    StepState,
+    move_plan,
+    move_step,
+    plan_event,
+)
+from handlers.cases.tables import AccountRow, CardRow, Case, Plan, StepRow
+from handlers.house import House
+from handlers.plan.digest import LOCK_OUT, steps_of
+from handlers.plan.propose import choices_of
+from handlers.plan.rows import ByStep, by_step, case_plans, case_steps
+from handlers.ways import locked_out, ways_in
+
+
+def advance(session: Session, house: House, case: Case) -> None:
+    """Free what may go on, bring the plans' states up to date, and have the cards redrawn."""
+    by_name = by_step(case_steps(session, case.id))
+    for plan in case_plans(session, case.id):
+        if PlanState(plan.state) not in OPEN_PLANS:
+            continue
+        for row in steps_of(session, plan.id):
+            if row.state == StepState.PENDING:
+                _free(session, house, case, row, by_name)
+        refresh_plan(session, house, plan.id)
+        _say_locked_out(session, house, case, plan)
+    cards.redraw(session, house, case)
+
+
+def blocked(session: Session, house: House, row: StepRow) -> str:
+    """Why pressing Retry would do harm, as a sentence, or ''."""
+    by_name = by_step(case_steps(session, row.case_id))
+    case = session.get_one(Case, row.case_id)
+    harm = _harm_in_going_on(session, house, case, row, by_name)
+    if not harm and not _ready(house, row, by_name):
+        return "It waits for another step that is not confirmed yet."
+    return harm
+
+
+def _free(session: Session, house: House, case: Case, row: StepRow, by_name: ByStep) -> None:
+    harm = _harm_in_going_on(session, house, case, row, by_name)
+    if harm:
+        row.state = move_step(StepState.PENDING, StepEvent.STUCK)
+        row.reason = harm
+        tell(session, house, case, row)
+    elif _ready(house, row, by_name):
+        row.state = move_step(StepState.PENDING, StepEvent.FREED)
+        again(session, house, row, 0)
+    session.add(row)
+
+
+def _ready(house: House, row: StepRow, by_name: ByStep) -> bool:
+    step = house.registry.find_step(row.step)
+    if step is None:
+        return True
+    if any(other.state != StepState.DONE for name in step.requires for other in by_name.get(name, ())):
+        return False
+    return all(
+        StepState(other.state) in SETTLED | WITH_PERSON for name in step.after for other in by_name.get(name, ())
+    )
+
+
+def _harm_in_going_on(session: Session, house: House, case: Case, row: StepRow, by_name: ByStep) -> str:
+    """Why this step must never start by itself, or '': a requirement can't be confirmed any more."""
+    step = house.registry.find_step(row.step)
+    for name in step.requires if step else ():
+        others = by_name.get(name, [])
+        if not others and not _shown_unneeded(session, house, case, name):
+            return f"It needs '{name}' confirmed first, and that is in no plan of this case."
+        for other in others:
+            if other.state in {StepState.SKIPPED, StepState.STATED, StepState.CANCELLED}:
+                return f"It needs '{other.title}' confirmed first, which is {other.state}."
+    return ""
+
+
+def _shown_unneeded(session: Session, house: House, case: Case, name: str) -> bool:
+    step = house.registry.find_step(name)
+    system = name.partition(".")[0]
+    account = session.get(AccountRow, (case.id, system))
+    if step is None or account is None or account.error:
+        return False
+    facts = house.registry.get(system).facts_model.model_validate(account.facts)
+    return not step.wanted(choices_of(session, case.id), facts)
+
+
+def refresh_plan(session: Session, house: House, plan_id: str) -> None:
+    """Derive an approved plan's state from its steps, and say so when it is over."""
+    plan = session.get_one(Plan, plan_id)
+    if PlanState(plan.state) not in OPEN_PLANS:
+        return
+    rows = steps_of(session, plan_id)
+    event = plan_event(StepState(row.state) for row in rows)
+    before = plan.state
+    plan.state = move_plan(PlanState(plan.state), event)
+    session.add(plan)
+    case = session.get_one(Case, plan.case_id)
+    if event is PlanEvent.SETTLED:
+        plan.settled_at = house.clock.now()
+        record(session, house.clock.now(), "plan done", case_id=case.id, detail={"kind": plan.kind})
+        _say_locked_out(session, house, case, plan)
+        if plan.kind == LOCK_OUT and plan.locked_out_at is None:
+            # Some way in was skipped or only stated: the news says so.
+            _tell_requester(session, house, case, "locked out")
+        cards.show_channel(session, house, case, cards.NEWS, topic=f"done:{plan.id}")
+    if plan.state != before:
+        cards.redraw(session, house, case)
+
+
+def _say_locked_out(session: Session, house: House, case: Case, plan: Plan) -> None:
+    """Once every way in is read back as ended; what is left of the plan, a check after the next sync say, goes on."""
+    if plan.kind != LOCK_OUT or plan.locked_out_at is not None or not locked_out(ways_in(session, house, case)):
+        return
+    plan.locked_out_at = house.clock.now()
+    session.add(plan)
+    record(session, house.clock.now(), "locked out", case_id=case.id)
+    _tell_requester(session, house, case, "locked out")
+
+
+def _tell_requester(session: Session, house: House, case: Case, topic: str) -> None:
+    asked_here = case.identity if case.started_by == case.requester else ""
+    identity = asked_here or cards.identity_of(house, case.requester)
+    if identity:
+        cards.show_person(session, house, case.id, cards.NEWS, case.requester, identity, topic)
+
+
+def again(session: Session, house: House, row: StepRow, seconds: float) -> None:
+    """Have the step's next attempt carried out after so many seconds; at once when that is nought."""
+    row.attempt += 1
+    row.due_at = house.clock.now() + timedelta(seconds=seconds)
+    session.add(row)
+    house.queue.enqueue(session, row.id, row.attempt, seconds)
+
+
+def tell(session: Session, house: House, case: Case, row: StepRow) -> None:
+    """A new short message to the technicians; what keeps a way in open is brought up until somebody acts."""
+    cards.show_channel(session, house, case, cards.NEWS, topic=f"step:{row.id}")
+    if row.wave == Wave.LOCK_OUT and StepState(row.state) in WITH_PERSON:
+        due.clear_subject(session, case, row.id)
+        due.bring_up(session, house, case, row.id)
+
+
+def told(session: Session, row: StepRow) -> bool:
+    """Whether the technicians have had a message about this step."""
+    query = select(CardRow).where(CardRow.case_id == row.case_id, CardRow.topic == f"step:{row.id}")
+    return session.exec(query).first() is not None

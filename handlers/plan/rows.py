@@ -1,0 +1,29 @@
+"""A case's plans and steps as they stand: reading the rows, nothing else."""
+
+from __future__ import annotations
+
+from sqlmodel import Session, col, select
+
+from handlers.cases.tables import Plan, StepRow
+
+
+def case_steps(session: Session, case_id: str) -> list[StepRow]:
+    """Every step of every plan of the case."""
+    return list(session.exec(select(StepRow).where(StepRow.case_id == case_id)))
+
+
+ByStep = dict[str, list[StepRow]]
+"""Step id → its rows, one per subject."""
+
+
+def by_step(rows: list[StepRow]) -> ByStep:
+    """The rows by the step they stand for."""
+    found: ByStep = {}
+    for row in rows:
+        found.setdefault(row.step, []).append(row)
+    return found
+
+
+def case_plans(session: Session, case_id: str) -> list[Plan]:
+    """The case's plans, oldest first."""
+    return list(session.exec(select(Plan).where(Plan.case_id == case_id).order_by(col(Plan.id))))
