@@ -77,6 +77,26 @@ def upgrade() -> None:
     typer.echo("The database is up to date.")
 
 
+@database.command()
+def check(
+    expect: Annotated[str, typer.Option(help="The last hash of an earlier check: is it still there?")] = "",
+) -> None:
+    """Check that nobody changed, left out, put in or cut off anything of the history."""
+    from bot.settings import WrongSettings as Wrong
+    from bot.settings import load
+    from handlers.cases.history import check_database
+
+    try:
+        found = check_database(load().environment.database, expect)
+    except Wrong as sentence:
+        _stop(str(sentence))
+    if found.broken_at is not None:
+        _stop(f"The history was tampered with at entry {found.broken_at}: keep this file and look into it.")
+    if not found.has_expected:
+        _stop("That hash is not in the history any more: its end was cut off, or the hash is another database's.")
+    typer.echo(f"{found.entries} entries, each as it was written. Last hash, to keep elsewhere: {found.last}")
+
+
 def _log() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in ("httpx", "httpcore", "azure", "msal", "slack_bolt", "slack_sdk", "alembic", "dbos"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connectors.contract import Account, Choice, Question
 from handlers import messages
-from handlers.access import clients_for
+from handlers.access import Right, clients_for, may
 from handlers.cases.states import PlanState
 from handlers.cases.tables import Answer
 from handlers.cases.wanted import READ, pending
@@ -15,6 +15,7 @@ from handlers.people import Lockout
 from handlers.plan.digest import LOCK_OUT
 from handlers.plan.rows import case_plans
 from handlers.questions import WHEN, answers_of, current, questions_of
+from handlers.status import others_about
 from handlers.ways import ways_in
 
 
@@ -158,6 +159,7 @@ def _ask(pen: Pen) -> Card:
         pen,
         f"offboard {pen.case.leaver_name}",
         _leaver(pen),
+        *_another_case(pen),
         *_lock_out(pen),
         *_so_far(questions, answers),
         _question(pen, question),
@@ -180,6 +182,20 @@ def _leaver(pen: Pen) -> Section:
             ),
         )
     )
+
+
+def _another_case(pen: Pen) -> tuple[Section, ...]:
+    """Another open case about the same person, if this reader may know of it."""
+    person = pen.house.roster.person(pen.card.viewer)
+    others = [
+        other
+        for other in others_about(pen.session, pen.case)
+        if person is not None and may(pen.session, pen.house.roster, person, other, Right.SEE)
+    ]
+    if not others:
+        return ()
+    numbers = ", ".join(str(other.number) for other in others)
+    return (Section(body=(text(f"There is another open case about them: {numbers}. Is this one needed?"),)),)
 
 
 def _lock_out(pen: Pen) -> tuple[Section, ...]:

@@ -15,6 +15,7 @@ from handlers.pen import Pen
 from handlers.plan.digest import LOCK_OUT, items_of, steps_of
 from handlers.plan.rows import case_plans
 from handlers.questions import answers_of, questions_of
+from handlers.status import others_about
 from handlers.submit import why_plan_for
 from handlers.ways import ways_in
 
@@ -29,6 +30,9 @@ def technicians(pen: Pen) -> Card:
     ways = ways_in(session, house, case)
     plans = case_plans(session, case.id)
     sections = [Section(facts=_about(pen), body=(headline(pen, ways),))]
+    others = ", ".join(str(other.number) for other in others_about(session, case))
+    if others:
+        sections.append(Section(body=(text(strong(f"Mind: there is another open case about them: {others}.")),)))
     sections += _questions_for_technicians(pen)
     why = why_plan_for(session, house, case)
     if why:

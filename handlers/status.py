@@ -71,6 +71,19 @@ def visible(session: Session, house: House, person: Person, words: str = "", lim
     return found
 
 
+def others_about(session: Session, case: Case) -> list[Case]:
+    """Other cases about the same person that are not closed, oldest first."""
+    if not case.leaver:
+        return []
+    leaver = col(Case.leaver)["id"].as_string()
+    query = (
+        select(Case)
+        .where(leaver == str(case.leaver["id"]), Case.client == case.client, Case.closed == "", Case.id != case.id)
+        .order_by(col(Case.number))
+    )
+    return list(session.exec(query))
+
+
 def fits(number: int, name: str, words: str) -> bool:
     """Whether what was typed means this case: its number, or part of the leaver's name; nothing means any."""
     wanted = words.casefold().removeprefix("case").strip().removeprefix("#")

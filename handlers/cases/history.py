@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
 from sqlmodel import Session, col, select
 
+from handlers.cases.store import connect
 from handlers.cases.tables import HistoryRow
 
 BOT = "bot"
@@ -47,14 +49,38 @@ def record(
     session.flush()
 
 
-def broken_at(session: Session) -> int | None:
-    """The first row whose chain or content does not hold, or None when all of it does."""
-    previous = ""
-    for row in session.exec(select(HistoryRow).order_by(col(HistoryRow.seq))):
+@dataclass(frozen=True)
+class Checked:
+    """What a look at the whole chain found."""
+
+    entries: int
+    last: str
+    """Hash of the last row. Kept outside the database, it shows later whether the end was cut off."""
+    broken_at: int | None
+    """The first row whose chain or content does not hold."""
+    has_expected: bool
+    """Whether the hash that was kept from an earlier look is still in the chain."""
+
+
+def check_database(url: str, expected: str = "") -> Checked:
+    """The same for a database that no service needs to be running on."""
+    engine = connect(url)
+    try:
+        with Session(engine) as session:
+            return checked(session, expected)
+    finally:
+        engine.dispose()
+
+
+def checked(session: Session, expected: str = "") -> Checked:
+    """Go through the whole chain, and look for a hash that was its end once."""
+    previous, entries, seen = "", 0, not expected
+    for row in session.exec(select(HistoryRow).order_by(col(HistoryRow.seq)).execution_options(yield_per=1000)):
         if row.previous != previous or row.content != _content(row) or row.hash != _hash(row):
-            return row.seq
-        previous = row.hash
-    return None
+            return Checked(entries, previous, row.seq, seen)
+        previous, entries = row.hash, entries + 1
+        seen = seen or row.hash == expected
+    return Checked(entries, previous, None, seen)
 
 
 def _content(row: HistoryRow) -> str:

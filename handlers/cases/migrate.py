@@ -14,7 +14,7 @@ from handlers.cases.store import connect, use_wal
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(url: str) -> None:
+def upgrade(url: str, version: str = "head") -> None:
     """Make the database if need be, and run every migration it has not seen."""
     database = sa.make_url(url).database
     if url.startswith("sqlite") and database:
@@ -29,7 +29,7 @@ def upgrade(url: str) -> None:
             # SQLite changes a table by making it anew, which no row that points to it must notice.
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
             connection.commit()
-        command.upgrade(_config(connection), "head")
+        command.upgrade(_config(connection), version)
         connection.commit()
     engine.dispose()
 

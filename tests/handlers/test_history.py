@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlmodel import Session, col, select
 
-from handlers.cases.history import broken_at
+from handlers.cases.history import checked
 from handlers.cases.tables import HistoryRow
 from tests.journeys import locks_out
 from tests.world import World
@@ -49,9 +49,9 @@ async def test_tampering_is_found_where_it_was_done(
     await locks_out(world)
     rows = await world.history()
     assert len(rows) > 8
-    assert await world.house.store.read(broken_at) is None
+    assert await world.house.store.read(lambda session: checked(session).broken_at) is None
     await world.house.store.write(tamper)
-    assert await world.house.store.read(broken_at) == (at or len(rows) + 1)
+    assert await world.house.store.read(lambda session: checked(session).broken_at) == (at or len(rows) + 1)
 
 
 async def test_everything_people_did_is_there_with_their_platform_identity(world: World) -> None:
@@ -82,3 +82,21 @@ async def test_a_press_that_did_nothing_leaves_no_trace_in_it(world: World) -> N
     before = len(await world.history())
     assert (await world.clicks("maria", "Maria Lopez")).line.startswith("That is you.")
     assert len(await world.history()) == before
+
+
+async def test_an_end_that_was_cut_off_is_seen_by_the_hash_kept_outside(world: World) -> None:
+    await locks_out(world)
+    before = await world.house.store.read(checked)
+    await world.types("maria", "/offboard O'Brien")
+    grown = await world.house.store.read(lambda session: checked(session, before.last))
+    assert grown.has_expected
+    assert grown.entries > before.entries
+
+    def cut(session: Session) -> None:
+        for row in session.exec(select(HistoryRow).where(col(HistoryRow.seq) > 3)):
+            session.delete(row)
+
+    await world.house.store.write(cut)
+    left = await world.house.store.read(lambda session: checked(session, before.last))
+    assert left.broken_at is None  # the chain alone can't tell
+    assert not left.has_expected

@@ -8,13 +8,16 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlmodel import Session, SQLModel, select
 
 from handlers.cases import tables
 from handlers.cases.migrate import upgrade
-from handlers.cases.store import Store, after_commit
+from handlers.cases.store import Store, after_commit, connect
+
+NOW = "2026-11-23 17:00:00"
 
 
 @pytest.fixture
@@ -77,3 +80,30 @@ async def test_two_writers_never_decide_on_the_same_state(store: Store) -> None:
     row = await store.read(lambda session: session.get_one(tables.Heard, "n"))
     other.close()
     assert int(row.at.timestamp()) == 20
+
+
+def test_a_database_of_the_first_version_keeps_its_rows(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url, "0001")
+    rows = {
+        "case": {"id": "c", "number": 1, "client": "", "requester": "", "started_by": "m", "identity": "s/t/u"}
+        | {"contact": "", "verified": "", "verified_note": "", "query": "Jane", "leaver": "{}", "candidates": "{}"}
+        | {"stage": "ask", "draft": "{}", "turn": 0, "created_at": NOW, "touched_at": NOW, "closed": ""},
+        "plan": {"id": "p", "case_id": "c", "kind": "lock-out", "state": "running", "digest": "", "approvers": 1}
+        | {"cautions": "{}", "decided_by": "", "reason": "", "immediate": False},
+        "step": {"id": "s", "plan_id": "p", "case_id": "c", "system": "toy", "step": "toy.a", "title": "A", "wave": 1}
+        | {"place": 0, "irreversible": "", "state": "ready", "attempt": 1, "troubles": 0, "owner": "", "reason": ""}
+        | {"instructions": "", "person": "", "by_hand": "", "evidence": ""},
+        "item": {"id": "i", "step_id": "s", "key": "k", "title": "K", "destroys": False, "added": False}
+        | {"before": "{}", "reference": "", "evidence": "", "failure": "", "undone": ""},
+    }
+    with connect(url).begin() as connection:
+        for table, row in rows.items():
+            names = ", ".join(row)
+            marks = ", ".join(f":{name}" for name in row)
+            connection.execute(sa.text(f'INSERT INTO "{table}" ({names}) VALUES ({marks})'), row)  # noqa: S608
+    upgrade(url)
+    with Session(connect(url)) as session:
+        assert session.exec(select(tables.ItemRow)).one().step_id == "s"
+        assert session.exec(select(tables.StepRow)).one().subject == ""
+        assert session.exec(sa.text("PRAGMA foreign_key_check")).all() == []  # type: ignore[call-overload]

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 from sqlmodel import Session, select
 
-from handlers.cases.history import broken_at
+from handlers.cases.history import checked
 from handlers.cases.store import Store
 from handlers.cases.tables import ItemRow
 from tests.journeys import says_now
@@ -94,7 +94,7 @@ async def is_done_once(world: World, toys: ToyWorld) -> None:
     assert len([effect for effect in toys.effects if effect.startswith("ticket")]) == 1
     assert {str(plan.state) for plan in await world.plans()} == {"done"}
     assert "Jane Doe is locked out since" in world.reads("maria")
-    assert await world.house.store.read(broken_at) is None
+    assert await world.house.store.read(lambda session: checked(session).broken_at) is None
     items = await world.house.store.read(lambda session: list(session.exec(select(ItemRow))))
     assert {item.key: item.before for item in items} == {"account": {"open": True}, "front door": {}, "ticket": {}}
 

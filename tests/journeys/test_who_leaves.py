@@ -171,3 +171,16 @@ async def test_two_cases_about_one_person_do_no_harm(world: World, toys: ToyWorl
     await world.clicks("sam", "Approve")
     await world.clicks("priya", "Approve")
     assert toys.effects == ["close Jane Doe", "badge Jane Doe front door"]
+
+
+async def test_a_second_case_about_the_same_person_is_pointed_out_to_those_who_may_know(world: World) -> None:
+    await submits(world)
+    await chooses(world)
+    assert "There is another open case about them: 1. Is this one needed?" in world.reads("maria")
+    await chooses(world, "noor")
+    assert "another open case" not in world.reads("noor")
+    await world.clicks("noor", "Resigned")
+    await world.clicks("noor", "No, on good terms")
+    await world.clicks("noor", "Now")
+    await world.clicks("noor", "Submit")
+    assert "Mind: there is another open case about them: 1, 2." in world.reads("sam")
