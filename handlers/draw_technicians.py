@@ -14,7 +14,7 @@ from handlers.draw_case import BEGUN, MARKS, headline, leaver_fact, named_sectio
 from handlers.pen import Pen
 from handlers.plan.digest import LOCK_OUT, items_of, steps_of
 from handlers.plan.rows import case_plans
-from handlers.questions import answers_of, questions_of
+from handlers.questions import CONTENTIOUS, answers_of, questions_of
 from handlers.status import others_about
 from handlers.submit import why_plan_for
 from handlers.ways import ways_in
@@ -38,7 +38,7 @@ def technicians(pen: Pen) -> Card:
     if why:
         button = pen.button("Plan the lock-out now" if not plans else "Plan again", "submit for", Style.DANGER)
         sections.append(Section(body=(text(why),), buttons=(button,)))
-    sections += _cautions(plans)
+    sections += _cautions(pen, plans)
     if any(PlanState(plan.state) in BEGUN for plan in plans):
         sections.append(ways_section(pen, ways))
     for plan in plans:
@@ -69,7 +69,7 @@ def _about(pen: Pen) -> tuple[Fact, ...]:
     case, house = pen.case, pen.house
     asked = house.roster.name_of(case.requester) if case.requester else case.contact
     verified = {
-        "": "typed by themselves",
+        "": "in this chat",
         "asked": "asked in chat, no answer yet",
         "confirmed": "confirmed in chat by themselves",
         "denied": "DENIED by the contact",
@@ -102,12 +102,15 @@ def _questions_for_technicians(pen: Pen) -> Iterable[Section]:
             yield Section(heading=heading, body=(text(question.text),), fields=fields, buttons=buttons)
 
 
-def _cautions(plans: list[Plan]) -> list[Section]:
+def _cautions(pen: Pen, plans: list[Plan]) -> list[Section]:
     lines: list[Text] = []
     for plan in plans:
         told = plan.cautions.get("told")
         cautions = (one for one in (told if isinstance(told, list) else []) if isinstance(one, dict))
         lines.extend(text(strong("Mind: "), str(one["text"])) for one in cautions)
+    said = answers_of(pen.session, pen.case.id).get(CONTENTIOUS)
+    if plans and said is not None and said.value == "yes":
+        lines.insert(0, text(strong("Mind: it is contentious. "), "Keep somebody on standby."))
     return [Section(heading="Before you decide", body=tuple(lines))] if lines else []
 
 
