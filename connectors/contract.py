@@ -143,6 +143,8 @@ class Choice:
     """Can't be taken back or reaches outsiders: never picked by 'accept all recommended' either."""
     preview: tuple[str, ...] = ()
     """What exactly would be sent or cancelled, line by line."""
+    account: Account | None = None
+    """Set where the choice is a person of the directory; the choice's id is that account's."""
 
 
 class Typed(enum.StrEnum):

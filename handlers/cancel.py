@@ -6,14 +6,13 @@ from sqlmodel import Session
 
 from handlers.cases import cards, due
 from handlers.cases.history import BOT, record
-from handlers.cases.states import PlanEvent, PlanState, move_plan
+from handlers.cases.states import UNDECIDED, PlanEvent, PlanState, move_plan
 from handlers.cases.tables import Case
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
 from handlers.plan.rows import case_plans
 
-UNDECIDED = frozenset({PlanState.DRAFT, PlanState.AWAITING_APPROVAL})
 NOT_STARTED = UNDECIDED | {PlanState.REJECTED}
 """Nothing was changed by a plan in one of these."""
 
@@ -36,6 +35,6 @@ def close_case(session: Session, house: House, case: Case, why: str, person: str
             session.add(plan)
     case.closed, case.turn = why, case.turn + 1
     session.add(case)
-    due.clear(session, case, due.QUIET, due.NUDGE, due.EXPIRE, due.REMIND, due.PAGE)
+    due.clear(session, case, due.QUIET, due.NUDGE, due.EXPIRE, due.REMIND, due.PAGE, due.DECIDE)
     record(session, house.clock.now(), f"case {why}", case_id=case.id, person=person, identity=identity)
     cards.redraw(session, house, case)

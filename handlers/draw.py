@@ -14,7 +14,7 @@ from handlers.cases.states import SETTLED, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import CardRow, Case, StepRow
 from handlers.cases.wanted import leaver_of
 from handlers.conversation import Card, Section, Style, strong, text
-from handlers.draw_case import headline, status, ways_section
+from handlers.draw_case import headline, status, undecided_section, ways_section
 from handlers.draw_interview import interview
 from handlers.draw_technicians import technicians
 from handlers.house import House
@@ -145,6 +145,15 @@ def _half_way(pen: Pen, _subject: str) -> Section:
     )
 
 
+def _undecided(pen: Pen, _subject: str) -> Section | None:
+    section = undecided_section(pen)
+    if section is None:
+        return None
+    return Section(
+        body=(text("Something is still to be decided. Until then it is kept as it is."),), facts=section.facts
+    )
+
+
 def _rejected(pen: Pen, _subject: str) -> Section:
     return Section(body=(headline(pen, []),))
 
@@ -167,6 +176,7 @@ NEWS: dict[str, Callable[[Pen, str], Section | None]] = {
     "nobody picked up": _nobody,
     "paging failed": _said("The person on call could NOT be paged. It is tried again every minute; ring them."),
     "half-way": _half_way,
+    "undecided": _undecided,
     "expired": _said("The case has expired: nobody went on with it. Nothing was changed."),
     "rejected": _rejected,
 }

@@ -27,7 +27,8 @@ from handlers.name_people import could_be_named, named_on
 from handlers.pen import Pen
 from handlers.plan.digest import LOCK_OUT, steps_of
 from handlers.plan.rows import case_plans, case_steps
-from handlers.questions import answers_of
+from handlers.questions import answers_of, questions_of
+from handlers.submit import undecided
 from handlers.ways import WayState, last_possible_access, locked_out, ways_in
 
 MARKS: dict[StepState, Mark] = {
@@ -121,6 +122,9 @@ def status(pen: Pen) -> Card:
             checks = tuple(Check(MARKS[StepState(row.state)], text(row.title)) for row in rows)
             words = messages.PLAN[PlanState(plan.state)]
             sections.append(Section(heading=f"The rest: {words}", checklist=checks))
+    undecided = undecided_section(pen)
+    if undecided is not None and not case.closed:
+        sections.append(undecided)
     tasks = [row for row in case_steps(session, case.id) if StepState(row.state) in WITH_PERSON]
     if tasks:
         sections.append(Section(body=(text(f"{len(tasks)} step(s) are with a technician."),)))
@@ -150,6 +154,20 @@ def leaver_fact(pen: Pen) -> Fact:
     account = Account.model_validate(pen.case.leaver)
     title = f", {account.title}" if account.title else ""
     return Fact("Leaver", text(strong(account.name), f"{title}, {account.mail or account.user_name}"))
+
+
+def undecided_section(pen: Pen) -> Section | None:
+    """What was left for later, and for whoever asked the button to decide it."""
+    said = {answer.question for answer in undecided(pen.session, pen.case)}
+    open_ones = [one for one in questions_of(pen.session, pen.house, pen.case) if one.id in said] if said else []
+    if not open_ones:
+        return None
+    facts = tuple(Fact(question.text, text("not decided yet, kept as it is")) for question in open_ones)
+    buttons: tuple[Button, ...] = ()
+    if pen.card.kind == "interview":
+        first = open_ones[0]
+        buttons = (pen.button("Decide now", "decide", question=first.id),)
+    return Section(heading="Still to decide", facts=facts, buttons=buttons)
 
 
 def named_section(pen: Pen) -> Iterable[Section]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.contract import Account, Choice, Question
+from connectors.contract import LATER, Account, Question
 from handlers import messages
 from handlers.access import Right, clients_for, may
 from handlers.cases.states import PlanState
@@ -10,9 +10,10 @@ from handlers.cases.tables import Answer
 from handlers.cases.wanted import READ, pending
 from handlers.conversation import Button, Card, Fact, Field, Option, Section, Style, quiet, strong, text
 from handlers.draw_case import BEGUN, headline
+from handlers.draw_question import question_sections
 from handlers.pen import Pen
 from handlers.people import Lockout
-from handlers.plan.digest import LOCK_OUT
+from handlers.plan.digest import LOCK_OUT, REST
 from handlers.plan.rows import case_plans
 from handlers.questions import WHEN, answers_of, current, questions_of
 from handlers.status import others_about
@@ -162,7 +163,7 @@ def _ask(pen: Pen) -> Card:
         *_another_case(pen),
         *_lock_out(pen),
         *_so_far(questions, answers),
-        _question(pen, question),
+        *question_sections(pen, question),
         _shortcuts(pen, questions, answers),
         progress=(place, len(questions) + 1),
     )
@@ -215,29 +216,6 @@ def _so_far(questions: list[Question], answers: dict[str, Answer]) -> tuple[Sect
     return (Section(heading="So far", facts=facts),) if facts else ()
 
 
-def _question(pen: Pen, question: Question) -> Section:
-    ordered = sorted(question.choices, key=lambda choice: choice.id != question.recommended)
-    lines = [text(strong(question.text))]
-    if question.recommended and question.reason:
-        label = next(choice.label for choice in question.choices if choice.id == question.recommended)
-        lines.append(text("Recommended: ", strong(label), f". {question.reason}"))
-    lines += [text(strong(choice.label), f": {choice.why}") for choice in ordered if choice.why]
-    if not question.choices:
-        return Section(
-            body=tuple(lines),
-            fields=(Field("text", "Your answer", long=True),),
-            buttons=(pen.button("Confirm", "answer", Style.PRIMARY, question=question.id),),
-        )
-    return Section(body=tuple(lines), buttons=tuple(_choice(pen, question, choice) for choice in ordered))
-
-
-def _choice(pen: Pen, question: Question, choice: Choice) -> Button:
-    style = Style.DANGER if choice.destroys else Style.PLAIN
-    if choice.id == question.recommended:
-        style = Style.PRIMARY
-    return pen.button(choice.label, "answer", style, question=question.id, value=choice.id)
-
-
 def _shortcuts(pen: Pen, questions: list[Question], answers: dict[str, Answer]) -> Section:
     question = current(questions, answers, str(pen.case.draft.get("at", "")))
     buttons = [pen.button("Back", "back")]
@@ -258,10 +236,16 @@ def _shortcuts(pen: Pen, questions: list[Question], answers: dict[str, Answer]) 
 
 def _review(pen: Pen, questions: list[Question], answers: dict[str, Answer]) -> Card:
     name = pen.case.leaver_name
+    rest_planned = any(plan.kind == REST for plan in case_plans(pen.session, pen.case.id))
+
+    def changeable(answer: Answer) -> bool:
+        return not rest_planned or answer.asked_technician or answer.value == LATER
+
     rows = [
         Section(
-            facts=(Fact(question.text, text(strong(answers[question.id].label))),),
-            buttons=(pen.button("Change", "change", question=question.id),),
+            heading=question.text,
+            body=(text(answers[question.id].label),),
+            buttons=(pen.button("Change", "change", question=question.id),) if changeable(answers[question.id]) else (),
         )
         for question in questions
         if question.id in answers

@@ -11,6 +11,7 @@ from handlers.cases.states import OPEN_PLANS, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import Plan, StepRow
 from handlers.conversation import Card, Check, Fact, Field, Section, Style, Text, quiet, strong, text
 from handlers.draw_case import BEGUN, MARKS, headline, leaver_fact, named_section, ways_section
+from handlers.draw_question import question_sections
 from handlers.pen import Pen
 from handlers.plan.digest import LOCK_OUT, items_of, steps_of
 from handlers.plan.rows import case_plans
@@ -89,17 +90,9 @@ def _questions_for_technicians(pen: Pen) -> Iterable[Section]:
     for question in questions_of(pen.session, pen.house, pen.case):
         answer = answers.get(question.id)
         if answer is not None and answer.asked_technician and not pen.case.closed:
-            fields: tuple[Field, ...] = ()
-            buttons = tuple(
-                pen.button(choice.label, "answer for", question=question.id, value=choice.id)
-                for choice in question.choices
-            )
-            if not question.choices:
-                fields = (Field(f"answer-{question.id}", "The answer", long=True),)
-                buttons = (pen.button("Confirm", "answer for", question=question.id, field=fields[0].id),)
             asker = pen.house.roster.name_of(answer.by)
-            heading = f"{asker} was not sure, please answer"
-            yield Section(heading=heading, body=(text(question.text),), fields=fields, buttons=buttons)
+            yield Section(heading=f"{asker} was not sure, please answer")
+            yield from question_sections(pen, question, technician=True)
 
 
 def _cautions(pen: Pen, plans: list[Plan]) -> list[Section]:
@@ -197,15 +190,18 @@ def _decide(pen: Pen, waiting: list[Plan]) -> Section:
         body.append(text("The contact has been asked whether they asked for this; no answer yet."))
         fields.append(Field("callback", "Or ring back: number on file, and whom you spoke to"))
     fields.append(Field("reason", "Reason, if you reject"))
-    buttons = [
-        pen.button(
-            f"Approve: lock out {pen.case.leaver_name}" if any(p.kind == LOCK_OUT for p in waiting) else "Approve",
-            "approve",
-            Style.PRIMARY,
-            **digests,
-        ),
-        pen.button("Reject", "reject", Style.DANGER, **digests),
-    ]
+    lock_out = next((plan for plan in waiting if plan.kind == LOCK_OUT), None)
+    name = pen.case.leaver_name
+    if lock_out is None:
+        buttons = [pen.button("Approve", "approve", Style.PRIMARY, **digests)]
+    elif len(waiting) == 1:
+        buttons = [pen.button(f"Approve: lock out {name}", "approve", Style.PRIMARY, **digests)]
+    else:
+        buttons = [
+            pen.button(f"Approve all: lock out {name}, and the rest", "approve", Style.PRIMARY, **digests),
+            pen.button(f"Approve the lock-out of {name} alone", "approve", **{lock_out.id: lock_out.digest}),
+        ]
+    buttons.append(pen.button("Reject", "reject", Style.DANGER, **digests))
     if pen.case.verified == "asked":
         buttons.append(pen.button("I rang them back", "called back"))
     return Section(heading="Your decision", body=tuple(body), fields=tuple(fields), buttons=tuple(buttons))

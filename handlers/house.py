@@ -33,6 +33,8 @@ class Timings:
     """An interview that said 'now' and stopped is shown to the technicians."""
     nudge: timedelta = timedelta(days=1)
     """A case left half-way is brought up again."""
+    decide: timedelta = timedelta(days=7)
+    """What was left for later is brought up again, every so often."""
     expire: timedelta = timedelta(days=14)
     """A case nobody touched for so long is closed, and says so."""
     button: timedelta = timedelta(days=30)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from sqlmodel import col, delete
 
-from connectors.contract import Account, Question
+from connectors.contract import Account, Typed
 from handlers import access
+from handlers.answer import Given, given, keep, person, question_on
 from handlers.cases import cards, due
 from handlers.cases.tables import AccountRow, Answer
-from handlers.cases.wanted import PROPOSE, READ, pending, want
+from handlers.cases.wanted import CHOOSE, PROPOSE, READ, pending, want
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.offboard import ask_again, start_search
-from handlers.plan.digest import renew_digests
+from handlers.plan.propose import choices_of, readings_of
 from handlers.plan.rows import case_plans
-from handlers.questions import WHEN, answers_of, current, question_called, questions_of
+from handlers.questions import WHEN, answers_of, asked, current, questions_of
 from handlers.submit import ready_again
 
 
@@ -67,18 +66,10 @@ def somebody_else(click: Click) -> Reply:
 
 
 def answer(click: Click) -> Reply:
-    """One confirmed choice."""
-    question = _question(click, click.arg("question"))
-    value = click.arg("value") if "value" in click.args else ""
-    if question.choices:
-        choice = next((one for one in question.choices if one.id == value), None)
-        if choice is None:
-            raise Missing("That choice is not offered any more. Pick another one.")
-        label = choice.label
-    else:
-        value = label = click.typed("text", "Write your answer first, then press Confirm.")[:1000]
-    _keep(click, question, value, label)
-    click.case.draft = {key: kept for key, kept in click.case.draft.items() if key != "at"}
+    """One confirmed answer: a choice, words, a person, or 'later'."""
+    question = question_on(click)
+    keep(click, question, given(click, question))
+    _answered(click)
     if question.id == WHEN:
         due.clear(click.session, click.case, due.QUIET)
         due.set_due(click.session, click.house, click.case, due.QUIET, click.house.timings.quiet)
@@ -88,9 +79,8 @@ def answer(click: Click) -> Reply:
 
 def not_sure(click: Click) -> Reply:
     """A technician answers this one, on the same case."""
-    question = _question(click, click.arg("question"))
-    _keep(click, question, "", "Your technician answers", asked_technician=True)
-    click.case.draft = {key: kept for key, kept in click.case.draft.items() if key != "at"}
+    keep(click, question_on(click), Given("", "Your technician answers"), asked_technician=True)
+    _answered(click)
     cards.show_channel(click.session, click.house, click.case, cards.TECHNICIANS)
     cards.show_channel(click.session, click.house, click.case, cards.NEWS, topic="question")
     _moved(click)
@@ -99,42 +89,58 @@ def not_sure(click: Click) -> Reply:
 
 def answer_for(click: Click) -> Reply:
     """A technician answers what the manager was not sure of."""
-    question = _question(click, click.arg("question"))
+    question = question_on(click)
     kept = answers_of(click.session, click.case.id).get(question.id)
     if kept is None or not kept.asked_technician:
         raise Missing("Somebody answered that meanwhile.")
-    if question.choices:
-        choice = next((one for one in question.choices if one.id == click.arg("value")), None)
-        if choice is None:
-            raise Missing("That choice is not offered any more. Pick another one.")
-        _keep(click, question, choice.id, choice.label)
-    else:
-        words = click.typed(click.arg("field"), "Write the answer first, then press Confirm.")[:1000]
-        _keep(click, question, words, words)
+    keep(click, question, given(click, question))
+    click.case.choosing = {}
     ready_again(click)
     click.case.turn += 1
     return Reply()
 
 
-def accept_all(click: Click) -> Reply:
-    """Take every remaining recommendation, but nothing that destroys; stop where there is none."""
-    answers = answers_of(click.session, click.case.id)
-    for question in questions_of(click.session, click.house, click.case):
-        if question.id in answers:
-            continue
-        choice = next((one for one in question.choices if one.id == question.recommended), None)
-        if choice is None or choice.destroys:
-            why = "nothing is recommended here" if choice is None else "what destroys data is always yours to pick"
-            _moved(click)
-            return Reply(f"Stopped at '{question.text}': {why}.")
-        _keep(click, question, choice.id, choice.label)
+def find_somebody(click: Click) -> Reply:
+    """Look for the person an answer names; whoever is found is offered on the same card."""
+    question = question_on(click)
+    words = click.typed(click.arg("field"), "Write a name or a mail address first, then press Find.")[:200]
+    click.case.choosing = {"question": question.id, "words": words}
+    want(click.session, click.house, click.case, CHOOSE, words)
     _moved(click)
     return Reply()
+
+
+def accept_all(click: Click) -> Reply:
+    """Take every remaining recommendation, but nothing that destroys or can't be taken back; stop where there is none.
+
+    One answer can bring up the next question, so they are asked anew each time.
+    """
+    session, house, case = click.session, click.house, click.case
+    readings = readings_of(session, house, case.id)
+    stopped = ""
+    while not stopped:
+        answers = answers_of(session, case.id)
+        questions = asked(house, case, readings, choices_of(session, case.id))
+        question = next((one for one in questions if one.id not in answers), None)
+        if question is None:
+            break
+        choice = next((one for one in question.choices if one.id == question.recommended), None)
+        if choice is None:
+            why = "name a person" if question.typed is Typed.PERSON else "nothing is recommended here"
+            stopped = f"Stopped at '{question.text}': {why}."
+        elif choice.destroys or choice.deliberate:
+            stopped = f"Stopped at '{question.text}': what can't be taken back is always yours to pick."
+        else:
+            keep(click, question, person(choice.account) if choice.account else Given(choice.id, choice.label))
+    _answered(click)
+    _moved(click)
+    return Reply(stopped)
 
 
 def back(click: Click) -> Reply:
     """To the question before, or to the search from the first one."""
     case = click.case
+    case.choosing = {}
     questions = questions_of(click.session, click.house, case)
     answers = answers_of(click.session, case.id)
     at = current(questions, answers, str(case.draft.get("at", "")))
@@ -151,6 +157,7 @@ def back(click: Click) -> Reply:
 
 def change(click: Click) -> Reply:
     """From the review back to one answer."""
+    click.case.choosing = {}
     click.case.draft = {**click.case.draft, "at": click.arg("question")}
     _moved(click)
     return Reply()
@@ -173,27 +180,10 @@ def _still_open_who(click: Click) -> None:
         )
 
 
-def _question(click: Click, question_id: str) -> Question:
-    question = question_called(click.session, click.house, click.case, question_id)
-    if question is None:
-        raise Missing("That question is not asked any more; the facts have changed.")
-    return question
-
-
-def _keep(click: Click, question: Question, value: str, label: str, *, asked_technician: bool = False) -> None:
-    kept = click.session.get(Answer, (click.case.id, question.id))
-    kept = kept or Answer(case_id=click.case.id, question=question.id, value="", label="", by="", at=_now(click))
-    kept.value, kept.label, kept.by, kept.at = value, label, click.person.id, _now(click)
-    kept.asked_technician = asked_technician
-    click.session.add(kept)
-    click.session.flush()
-    click.record("answered", question=question.id, value=value)
-    for plan in renew_digests(click.session, click.case.id):
-        click.record("plan changed", kind=plan.kind, digest=plan.digest)
-
-
-def _now(click: Click) -> datetime:
-    return click.house.clock.now()
+def _answered(click: Click) -> None:
+    """The question on the card is another one now."""
+    click.case.choosing = {}
+    click.case.draft = {key: kept for key, kept in click.case.draft.items() if key != "at"}
 
 
 def _moved(click: Click) -> None:

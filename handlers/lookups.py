@@ -13,7 +13,7 @@ from connectors.contract import VendorError
 from handlers import search, submit, wrong_person
 from handlers.cases import cards
 from handlers.cases.tables import Case, Lookup
-from handlers.cases.wanted import PROPOSE, READ, RESTORE, SEARCH, TRIES, Apply
+from handlers.cases.wanted import CHOOSE, PROPOSE, READ, RESTORE, SEARCH, TRIES, Apply
 from handlers.house import House
 
 log = logging.getLogger("offboard.lookups")
@@ -26,6 +26,7 @@ TROUBLES = frozenset({"trouble", "slow", *TROUBLE.values()})
 ASKS: dict[str, Callable[[House, Case, Lookup], Awaitable[Apply]]] = {
     SEARCH: search.ask,
     READ: search.read,
+    CHOOSE: search.choose,
     PROPOSE: submit.ask,
     RESTORE: wrong_person.ask,
 }
@@ -139,6 +140,9 @@ def _trouble(session: Session, house: House, lookup: Lookup, sentence: str) -> N
         if row.kind in TROUBLE:
             cards.show_channel(session, house, case, cards.TECHNICIANS)
             cards.show_channel(session, house, case, cards.NEWS, topic=TROUBLE[row.kind])
+        elif row.kind == CHOOSE and case.choosing.get("words") == row.subject:
+            case.choosing = {**case.choosing, "error": sentence}
+            case.turn += 1
         elif row.kind == SEARCH and case.stage == "searching":
             case.stage, case.turn = "who", case.turn + 1
             case.candidates = {}

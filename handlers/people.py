@@ -77,6 +77,8 @@ class Client(_Settings):
     lockout: Lockout = Lockout.APPROVED
     immediate_per_hour: int = Field(default=3, ge=0)
     """How many lock-outs an hour may start on a manager's word alone."""
+    defaults: dict[str, str] = {}
+    """Question id → the answer this client always gives; it is recommended, never given unasked."""
     systems: dict[str, SerializeAsAny[BaseModel]] = {}
     """System id → that connector's own settings."""
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlmodel import Session, select
 
-from connectors.contract import Choice, Question, Topic
+from connectors.contract import Account, Choice, Choices, Question, Topic, Typed
 from handlers.cases.tables import Answer, Case
 from handlers.house import House
-from handlers.plan.propose import choices_of, readings_of
+from handlers.people import Client
+from handlers.plan.propose import Reading, choices_of, readings_of
 
 HOW, CONTENTIOUS, WHEN = "how", "contentious", "when"
+OWN = frozenset({HOW, CONTENTIOUS, WHEN})
+"""Questions that can't be left for later: the lock-out rests on them."""
 
 
 def own_questions(name: str) -> tuple[Question, ...]:
@@ -32,7 +37,7 @@ def own_questions(name: str) -> tuple[Question, ...]:
             "Is it contentious? Could there be a dispute, or anger?",
             (
                 Choice("no", "No, on good terms"),
-                Choice("yes", "Yes", "Your technicians see it before they decide."),
+                Choice("yes", "Yes", "Your technicians see it before they decide, and data is put on hold first."),
             ),
         ),
         Question(
@@ -55,12 +60,49 @@ def own_questions(name: str) -> tuple[Question, ...]:
 
 def questions_of(session: Session, house: House, case: Case) -> list[Question]:
     """Every question this case has, in order; those of the systems appear once their facts are read."""
-    choices = choices_of(session, case.id)
-    asked: list[Question] = []
-    for reading in readings_of(session, house, case.id):
+    readings = readings_of(session, house, case.id)
+    return asked(house, case, readings, choices_of(session, case.id))
+
+
+def asked(house: House, case: Case, readings: list[Reading], choices: Choices) -> list[Question]:
+    """The same, from what was read and answered so far."""
+    found: list[Question] = []
+    for reading in readings:
         if reading.facts is not None:
-            asked += house.registry.get(reading.system).questions(reading.facts, choices)
-    return [*own_questions(case.leaver_name), *sorted(asked, key=lambda question: question.topic)]
+            found += house.registry.get(reading.system).questions(reading.facts, choices)
+    found.sort(key=lambda question: question.topic)
+    client, requester = house.roster.client(case.client), requester_account(house, case)
+    return [
+        *own_questions(case.leaver_name),
+        *(_with_default(_with_requester(question, requester, case), client) for question in found),
+    ]
+
+
+def requester_account(house: House, case: Case) -> Account | None:
+    """The requester's own account in the client's directory, where the configuration names it."""
+    person = house.roster.person(case.requester)
+    account_id = person.directory.get(case.client, "") if person else ""
+    if person is None or not account_id:
+        return None
+    return Account(system=str(case.leaver.get("system", "")), id=account_id, name=person.name, mail=person.mail)
+
+
+def _with_requester(question: Question, requester: Account | None, case: Case) -> Question:
+    """Whoever asks is often the one who takes over: one press instead of a search for oneself."""
+    if question.typed is not Typed.PERSON or requester is None or requester.id == case.leaver.get("id"):
+        return question
+    if any(choice.id == requester.id for choice in question.choices):
+        return question
+    return replace(question, choices=(*question.choices, Choice(requester.id, requester.name, account=requester)))
+
+
+def _with_default(question: Question, client: Client | None) -> Question:
+    """The client's standing answer is the recommended one, where it is offered and takes nothing away for good."""
+    standing = client.defaults.get(question.id, "") if client else ""
+    choice = next((choice for choice in question.choices if choice.id == standing), None)
+    if client is None or choice is None or choice.destroys or choice.deliberate:
+        return question
+    return replace(question, recommended=choice.id, reason=f"It is what {client.name} always does.")
 
 
 def question_called(session: Session, house: House, case: Case, question_id: str) -> Question | None:

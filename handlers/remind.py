@@ -19,7 +19,7 @@ from handlers.cases.tables import Case, Due, Plan, StepRow
 from handlers.house import House
 from handlers.plan.rows import case_plans
 from handlers.questions import answers_of
-from handlers.submit import why_plan_for
+from handlers.submit import undecided, why_plan_for
 
 log = logging.getLogger("offboard.remind")
 
@@ -171,6 +171,14 @@ def _expire(session: Session, house: House, case: Case, _row: Due) -> None:
     cards.show_person(session, house, case.id, cards.NEWS, case.started_by, case.identity, "expired")
 
 
+def _decide(session: Session, house: House, case: Case, _row: Due) -> None:
+    if undecided(session, case):
+        identity = case.identity if case.started_by == case.requester else cards.identity_of(house, case.requester)
+        if identity:
+            cards.show_person(session, house, case.id, cards.NEWS, case.requester, identity, "undecided")
+        due.set_due(session, house, case, due.DECIDE, house.timings.decide)
+
+
 KINDS: dict[str, Callable[[Session, House, Case, Due], None]] = {
     due.REMIND: _remind,
     due.PAGE: _page,
@@ -178,4 +186,5 @@ KINDS: dict[str, Callable[[Session, House, Case, Due], None]] = {
     due.QUIET: _quiet,
     due.NUDGE: _nudge,
     due.EXPIRE: _expire,
+    due.DECIDE: _decide,
 }

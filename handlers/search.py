@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from pydantic import JsonValue
 from sqlmodel import Session
 
 from connectors.contract import Account
@@ -51,6 +52,19 @@ async def _search(house: House, client_id: str, text: str) -> list[Account]:
 
     lists = await asyncio.gather(*(one(name) for name in names))
     return [account for accounts in lists for account in accounts]
+
+
+async def choose(house: House, case: Case, lookup: Lookup) -> Apply:
+    """Search the client's directories for somebody an answer names. Raises VendorError."""
+    found = [one for one in await _search(house, case.client, lookup.subject) if one.id != case.leaver.get("id")]
+
+    def apply(_session: Session, case: Case) -> None:
+        if case.choosing.get("words") == lookup.subject:
+            people: list[JsonValue] = [one.model_dump(mode="json") for one in found[:SHOWN] if one.enabled]
+            case.choosing = {**case.choosing, "found": people, "more": len(found) > SHOWN}
+            case.turn += 1
+
+    return apply
 
 
 async def read(house: House, case: Case, lookup: Lookup) -> Apply:

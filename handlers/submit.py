@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
-from connectors.contract import Caution
+from connectors.contract import LATER, Caution
 from handlers.cases import cards, due
 from handlers.cases.history import record
 from handlers.cases.states import PlanEvent, PlanState, move_plan
-from handlers.cases.tables import Case, Lookup, Plan
+from handlers.cases.tables import Answer, Case, Lookup, Plan
 from handlers.cases.wanted import PROPOSE, TRIES, Apply, leaver_of, want
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
@@ -42,14 +42,44 @@ def submit(click: Click) -> Reply:
     missing = [question for question in questions if question.id not in answers]
     if missing:
         raise Missing(f"One question is still open: {missing[0].text}")
+    _forget_unasked(click, {question.id for question in questions})
     case.stage, case.turn = "submitted", case.turn + 1
     click.session.add(case)
     due.clear(click.session, case, due.QUIET, due.NUDGE)
     click.record("submitted")
     ready_again(click)
+    due.clear(click.session, case, due.DECIDE)
+    if undecided(click.session, case):
+        due.set_due(click.session, click.house, case, due.DECIDE, click.house.timings.decide)
     if any(answer.asked_technician for answer in answers.values()):
         due.bring_up(click.session, click.house, case, "")
     return Reply()
+
+
+def _forget_unasked(click: Click, asked: set[str]) -> None:
+    """An answer that brought up a question was changed: what was said to that question means nothing any more."""
+    for name, answer in answers_of(click.session, click.case.id).items():
+        if name not in asked:
+            click.session.delete(answer)
+            click.record("answer dropped", question=name)
+    click.session.flush()
+
+
+def decide(click: Click) -> Reply:
+    """Answer now what was left for later; the rest of the answers stay as they are."""
+    case = click.case
+    case.stage, case.turn = "ask", case.turn + 1
+    case.draft = {**case.draft, "at": click.arg("question")}
+    click.session.add(case)
+    click.record("decides now", question=click.arg("question"))
+    cards.show_person(click.session, click.house, case.id, cards.INTERVIEW, click.person.id, click.identity)
+    due.touch(click.session, click.house, case)
+    return Reply()
+
+
+def undecided(session: Session, case: Case) -> list[Answer]:
+    """What was left for later."""
+    return [answer for answer in answers_of(session, case.id).values() if answer.value == LATER]
 
 
 def lock_out_now(click: Click) -> Reply:
@@ -111,10 +141,19 @@ def _rejected(session: Session, case: Case) -> bool:
     return any(plan.kind == LOCK_OUT and plan.state == PlanState.REJECTED for plan in case_plans(session, case.id))
 
 
+def _planned(session: Session, case: Case, kind: str) -> bool:
+    """Whether there is such a plan, and for the rest: whether nothing was decided after the last one."""
+    plans = [plan for plan in case_plans(session, case.id) if plan.kind == kind]
+    if kind == LOCK_OUT or not plans:
+        return bool(plans)
+    last = max(plan.proposed_at for plan in plans if plan.proposed_at is not None)
+    return not any(answer.at > last and answer.value != LATER for answer in answers_of(session, case.id).values())
+
+
 def _wanted(click: Click, kind: str) -> bool:
     """Neither planned nor being planned."""
     session, case = click.session, click.case
-    if any(plan.kind == kind for plan in case_plans(session, case.id)):
+    if _planned(session, case, kind):
         return False
     query = select(Lookup).where(
         Lookup.case_id == case.id, Lookup.kind == PROPOSE, Lookup.subject == kind, col(Lookup.done).is_(False)
@@ -143,7 +182,7 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
     proposed = await look_everywhere(house, case, readings, choices, steps)
 
     def apply(session: Session, case: Case) -> None:
-        if any(plan.kind == kind for plan in case_plans(session, case.id)):
+        if _planned(session, case, kind):
             return
         if kind == REST and (not proposed or _rejected(session, case)):
             return

@@ -16,6 +16,7 @@ NUDGE = "nudge"
 EXPIRE = "expire"
 REMIND = "remind"
 PAGE = "page"
+DECIDE = "decide"
 
 
 def set_due(session: Session, house: House, case: Case, kind: str, wait: timedelta, subject: str = "") -> None:

@@ -130,6 +130,10 @@ OPEN_PLANS: frozenset[PlanState] = frozenset({P.RUNNING, P.WAITING, P.NEEDS_PERS
 """Plans that were approved and are not over."""
 
 
+UNDECIDED: frozenset[PlanState] = frozenset({P.DRAFT, P.AWAITING_APPROVAL})
+"""Plans nobody has decided about."""
+
+
 class IllegalMove(Exception):
     """Somebody tried a move the table does not have: a bug, never a user's mistake."""
 

@@ -12,6 +12,7 @@ from handlers.cases.history import record
 from handlers.cases.states import (
     OPEN_PLANS,
     SETTLED,
+    UNDECIDED,
     WITH_PERSON,
     PlanEvent,
     PlanState,
@@ -59,10 +60,20 @@ def _free(session: Session, house: House, case: Case, row: StepRow, by_name: ByS
         row.state = move_step(StepState.PENDING, StepEvent.STUCK)
         row.reason = harm
         tell(session, house, case, row)
-    elif _ready(house, row, by_name):
+    elif not _too_early(session, case, row) and _ready(house, row, by_name):
         row.state = move_step(StepState.PENDING, StepEvent.FREED)
         again(session, house, row, 0)
     session.add(row)
+
+
+def _too_early(session: Session, case: Case, row: StepRow) -> bool:
+    """Before its lock-out is approved, a plan only preserves, and on good terms hands over."""
+    lock_out = next((plan for plan in case_plans(session, case.id) if plan.kind == LOCK_OUT), None)
+    if lock_out is None or lock_out.id == row.plan_id or PlanState(lock_out.state) not in UNDECIDED:
+        return False
+    if row.wave == Wave.HAND_OVER:
+        return choices_of(session, case.id).get("contentious") != "no"
+    return row.wave != Wave.PRESERVE
 
 
 def _ready(house: House, row: StepRow, by_name: ByStep) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import Session, select
 
 from handlers.cases.tables import AccountRow, Answer, Approval, ItemRow, Plan, StepRow
-from tests.journeys import enters_for_a_caller, submits
+from tests.journeys import chooses, enters_for_a_caller, says_now, submits
 from tests.toy import Toy, ToyWorld
 from tests.world import World, roster
 
@@ -238,3 +238,36 @@ async def test_who_asked_must_be_said(world: World) -> None:
     assert (await world.clicks("sam", "Continue", values={"client": "own"})).line.startswith("That client is not in")
     await world.clicks("sam", "Continue", values={"client": "contoso"})
     assert (await world.clicks("sam", "Continue", values={"contact": "finn"})).line.startswith("Say who asked")
+
+
+async def test_the_lock_out_alone_is_approved_and_the_rest_waits(tmp_path: Path, toys: ToyWorld) -> None:
+    world = await World.build(tmp_path, (Toy(toys, asks=True),), roster())
+    await says_now(world)
+    for label in ("Keep it", "Open a ticket", "Submit"):
+        await world.clicks("maria", label)
+    await world.clicks("sam", "Approve the lock-out of Jane Doe alone")
+    assert not toys.named("Jane Doe").open
+    assert toys.tickets == {}
+    await world.clicks("priya", "Approve")
+    assert list(toys.tickets) == ["T1"]
+    await world.close()
+
+
+@pytest.mark.parametrize("contentious", [False, True])
+async def test_while_a_lock_out_waits_for_its_second_yes_only_a_friendly_hand_over_begins(
+    tmp_path: Path, toys: ToyWorld, *, contentious: bool
+) -> None:
+    jane = toys.named("Jane Doe")
+    jane.approvers, jane.paid = 2, True
+    world = await World.build(tmp_path, (Toy(toys, asks=True),), roster())
+    await chooses(world)
+    for label in ("Resigned", "Yes" if contentious else "No, on", "Now", "Keep it", "Open a ticket", "Submit"):
+        await world.clicks("maria", label)
+    await world.clicks("sam", "Approve all")
+    assert jane.open
+    assert bool(toys.tickets) is not contentious
+    assert jane.paid
+    await world.clicks("priya", "Approve")
+    assert not jane.open
+    assert not jane.paid
+    await world.close()

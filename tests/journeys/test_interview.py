@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.contract import Choices, Question, Topic
+from connectors.contract import Account, Choice, Choices, Question, Topic, Typed, Unreachable
 from handlers.plan.digest import LOCK_OUT, REST
+from handlers.plan.propose import choices_of
 from tests.journeys import chooses, says_now, submits
 from tests.toy import Toy, ToyFacts, ToyWorld
 from tests.world import World, roster, words
@@ -73,10 +74,10 @@ async def test_the_questions_of_a_system_come_with_it(asking: World, toys: ToyWo
 async def test_accepting_everything_recommended_stops_before_anything_is_destroyed(asking: World) -> None:
     await says_now(asking)
     reply = await asking.clicks("maria", "Accept all recommended")
-    assert reply.line == "Stopped at 'What becomes of the desk?': what destroys data is always yours to pick."
+    assert reply.line == "Stopped at 'What becomes of the desk?': what can't be taken back is always yours to pick."
     await asking.clicks("maria", "Keep it")
     await asking.clicks("maria", "Accept all recommended")
-    assert "Open a ticket about it?: Open a ticket" in asking.reads("maria")
+    assert "Open a ticket about it?\nOpen a ticket\n(Change)" in asking.reads("maria")
     assert "(Submit)" in asking.reads("maria")
 
 
@@ -219,7 +220,7 @@ class Talker(Toy):
     """A toy directory that wants an answer in words."""
 
     def questions(self, facts: ToyFacts, choices: Choices) -> tuple[Question, ...]:
-        return (Question("toy.plants", Topic.ANYTHING_ELSE, "Who waters the plants?", ()),)
+        return (Question("toy.plants", Topic.ANYTHING_ELSE, "Who waters the plants?", typed=Typed.TEXT),)
 
 
 async def test_a_question_in_words_is_answered_in_words_by_either(tmp_path: Path, toys: ToyWorld) -> None:
@@ -230,10 +231,10 @@ async def test_a_question_in_words_is_answered_in_words_by_either(tmp_path: Path
     await world.clicks("maria", "Submit")
     await world.clicks("sam", "Approve")  # the lock-out waits for no plants
     assert not toys.named("Jane Doe").open
-    assert (await world.clicks("sam", "Confirm")).line.startswith("Write the answer first")
+    assert (await world.clicks("sam", "Confirm")).line.startswith("Write your answer first")
     field = next(
         field for section in world.with_button("sam", "Confirm").card.sections for field in section.fields
-        if field.label == "The answer"
+        if field.label == "Your answer"
     )  # fmt: skip
     await world.clicks("sam", "Confirm", values={field.id: "Sam does"})
     assert "Who waters the plants?: Sam does" in world.reads("sam")
@@ -246,3 +247,173 @@ async def test_the_interview_says_how_far_the_lock_out_is(asking: World) -> None
     assert "Waits for a technician's approval. Jane Doe can still sign in." in asking.reads("maria")
     await asking.clicks("sam", "Approve")
     assert "Jane Doe is locked out since 17:00." in words(asking.card("maria", "offboard Jane Doe").card)
+
+
+BOSS = Account(system="toy", id="id-boss", name="Bo Boss", mail="bo.boss@toy.example")
+
+
+class Heirs(Toy):
+    """A toy directory that asks who inherits, and what to tell callers."""
+
+    defaults = ("toy.sign",)
+
+    def questions(self, facts: ToyFacts, choices: Choices) -> tuple[Question, ...]:
+        boss = Choice(BOSS.id, BOSS.name, account=BOSS)
+        heir = Question(
+            "toy.heir", Topic.FILES, "Who gets the plants?", (boss, Choice("nobody", "Nobody")), Typed.PERSON,
+            recommended=BOSS.id, reason="They report to them.",
+        )  # fmt: skip
+        sign = Question(
+            "toy.sign", Topic.MAILBOX_USE, "What does the sign on the door say?",
+            (Choice("standard", "The usual", preview=("Jane has left.",)), Choice("none", "Nothing")), Typed.TEXT,
+            recommended="standard", reason="Visitors know whom to ask.",
+        )  # fmt: skip
+        mail = Question(
+            "toy.mail", Topic.MAILBOX_USE, "Write to all visitors?",
+            (Choice("no", "Don't write"), Choice("all", "Write to all", deliberate=True)),
+            recommended="no", reason="It is late.",
+        )  # fmt: skip
+        first = Question(
+            "toy.who", Topic.LICENCES, "Whom do visitors ask now?", (Choice("nobody", "Nobody"),), Typed.PERSON
+        )
+        return (heir, sign, mail, first)
+
+
+@pytest.fixture
+async def heirs(tmp_path: Path, toys: ToyWorld) -> AsyncIterator[World]:
+    """A house with heirs, whose Maria has a directory entry of her own."""
+    people = roster(defaults={"toy.sign": "none", "toy.mail": "all"})
+    maria = people.people[0].model_copy(update={"directory": {"contoso": "id-maria"}})
+    people = people.model_copy(update={"people": (maria, *people.people[1:])})
+    toys.add("Zoë Zander", "Reception")
+    toys.add("Zed Zander", "Gone").open = False
+    world = await World.build(tmp_path, (Heirs(toys),), people)
+    await says_now(world)
+    yield world
+    await world.close()
+
+
+async def choices(world: World) -> dict[str, str]:
+    case = (await world.cases())[0]
+    return await world.house.store.read(lambda session: choices_of(session, case.id))
+
+
+async def test_a_person_is_found_in_the_directory_and_answers_with_one_press(heirs: World, toys: ToyWorld) -> None:
+    await heirs.clicks("maria", "Nothing")
+    await heirs.clicks("maria", "Don't write")
+    assert "Recommended: Bo Boss. They report to them." in heirs.reads("maria")
+    assert (await heirs.clicks("maria", "Find")).line == "Write a name or a mail address first, then press Find."
+    await heirs.clicks("maria", "Find", values={"somebody": "Zander"})
+    assert "Zed" not in heirs.reads("maria")  # who can't sign in takes nothing over
+    await heirs.clicks("maria", "Zoë Zander, Reception (zoë.zander@toy.example)")
+    said = await choices(heirs)
+    zoe = (toys.named("Zoë Zander").account.id, "Zoë Zander", "zoë.zander@toy.example")
+    assert (said["toy.heir"], said["toy.heir.name"], said["toy.heir.mail"]) == zoe
+    await heirs.clicks("maria", "Maria Lopez")  # she offers herself, as her directory entry says
+    assert (await choices(heirs))["toy.who"] == "id-maria"
+    assert "Who gets the plants?\nZoë Zander (zoë.zander@toy.example)" in heirs.reads("maria")
+
+
+async def test_nobody_by_that_name_and_a_directory_that_is_down_are_told_apart(heirs: World, toys: ToyWorld) -> None:
+    await heirs.clicks("maria", "Nothing")
+    await heirs.clicks("maria", "Don't write")
+    await heirs.clicks("maria", "Find", values={"somebody": "Nemo"})
+    assert "There is nobody like Nemo who can sign in. Check the spelling." in heirs.reads("maria")
+    toys.faults["search"] = [Unreachable("Toy", "search", "no answer")] * 9
+    await heirs.clicks("maria", "Find", values={"somebody": "Zoë"})
+    await heirs.passes(minutes=2)
+    assert "The directory could not be asked. Toy: search: no answer" in heirs.reads("maria")
+    toys.faults.clear()
+    await heirs.clicks("maria", "Find", values={"somebody": "Zoë"})
+    assert "(Zoë Zander, Reception" in heirs.reads("maria")
+
+
+async def test_the_leaver_inherits_nothing_from_themselves(heirs: World) -> None:
+    await heirs.clicks("maria", "Nothing")
+    await heirs.clicks("maria", "Don't write")
+    await heirs.clicks("maria", "Find", values={"somebody": "Jane"})
+    assert "There is nobody like Jane who can sign in." in heirs.reads("maria")
+
+
+async def test_own_words_stand_beside_the_choices_and_what_would_be_sent_is_shown(heirs: World) -> None:
+    assert "The usual – Jane has left." in heirs.reads("maria")
+    await heirs.clicks("maria", "Use these words", values={"text": "Ring the bell."})
+    assert (await choices(heirs))["toy.sign"] == "Ring the bell."
+
+
+async def test_what_the_client_always_does_is_recommended_unless_it_can_not_be_taken_back(heirs: World) -> None:
+    assert "Recommended: Nothing. It is what Contoso Ltd always does." in heirs.reads("maria")
+    stopped = await heirs.clicks("maria", "Accept all recommended")
+    assert stopped.line == "Stopped at 'Whom do visitors ask now?': name a person."
+    said = await choices(heirs)
+    assert (said["toy.sign"], said["toy.mail"], said["toy.heir"]) == ("none", "no", "id-boss")
+
+
+async def test_what_is_left_for_later_is_kept_brought_up_weekly_and_planned_once_decided(
+    asking: World, toys: ToyWorld
+) -> None:
+    await says_now(asking)
+    await asking.clicks("maria", "Keep it")
+    await asking.clicks("maria", "Decide later")
+    await asking.clicks("maria", "Submit")
+    await asking.clicks("sam", "Approve")
+    assert toys.tickets == {}
+    assert "Open a ticket about it?: not decided yet, kept as it is" in asking.reads("maria")
+    await asking.passes(days=8)
+    assert "Something is still to be decided. Until then it is kept as it is." in asking.reads("maria")
+    await asking.clicks("maria", "Decide now")
+    await asking.clicks("maria", "Open a ticket")
+    await asking.clicks("maria", "Submit")
+    assert toys.tickets == {}
+    await asking.clicks("sam", "Approve")
+    assert list(toys.tickets) == ["T1"]
+    assert [plan.kind for plan in await asking.plans()] == [LOCK_OUT, REST]
+
+
+async def test_what_is_planned_can_not_be_answered_anew_while_something_else_is_decided(tmp_path: Path) -> None:
+    toys = ToyWorld()
+    toys.add("Jane Doe", "Head of Sales")
+    world = await World.build(tmp_path, (Heirs(toys),), roster())
+    await says_now(world)
+    await world.clicks("maria", "The usual")
+    await world.clicks("maria", "Decide later")
+    for label in ("Bo Boss", "Nobody", "Submit"):
+        await world.clicks("maria", label)
+    await world.clicks("sam", "Approve")
+    assert [plan.kind for plan in await world.plans()] == [LOCK_OUT]  # nothing of the toy's hangs on these answers
+    await world.clicks("maria", "Decide now")
+    await world.clicks("maria", "Don't write")
+    assert "(Submit)" in world.reads("maria")
+    await world.close()
+
+
+async def test_an_answer_to_a_question_that_is_not_asked_any_more_means_nothing(tmp_path: Path, toys: ToyWorld) -> None:
+    class Deeper(Toy):
+        def questions(self, facts: ToyFacts, choices: Choices) -> tuple[Question, ...]:
+            paper = (Choice("yes", "Shred it"), Choice("no", "Leave it"))
+            first = Question("toy.paper", Topic.FILES, "Shred the paper?", paper)
+            second = Question("toy.ticket", Topic.BACKUP, "Ticket for the shredder?", (Choice("yes", "A ticket"),))
+            return (first, second) if choices.get("toy.paper") == "yes" else (first,)
+
+    world = await World.build(tmp_path, (Deeper(toys),), roster())
+    await says_now(world)
+    await world.clicks("maria", "Shred it")
+    await world.clicks("maria", "A ticket")
+    await world.clicks("maria", "Change", within="Shred the paper?")
+    await world.clicks("maria", "Leave it")
+    await world.clicks("maria", "Submit")
+    await world.clicks("sam", "Approve")
+    assert toys.tickets == {}
+    await world.close()
+
+
+async def test_a_technician_answers_with_a_person_they_looked_up(heirs: World) -> None:
+    await heirs.clicks("maria", "Nothing")
+    await heirs.clicks("maria", "Don't write")
+    await heirs.clicks("maria", "Not sure")
+    await heirs.clicks("maria", "Nobody")
+    await heirs.clicks("maria", "Submit")
+    await heirs.clicks("sam", "Approve")
+    await heirs.clicks("sam", "Find", values={"somebody-toy.heir": "Zoë"})
+    await heirs.clicks("sam", "Zoë Zander, Reception")
+    assert (await choices(heirs))["toy.heir.name"] == "Zoë Zander"
