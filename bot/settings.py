@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from connectors.registry import Registry
+from connectors.registry import EVERYWHERE, Registry
 from handlers.people import Roster
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ def _client(registry: Registry, file: Path, client: JsonValue) -> dict[str, obje
     if not isinstance(systems, dict):
         raise WrongSettings(f"{file}: clients.{name}.systems must be a block: system name, then its settings.")
     checked: dict[str, BaseModel] = {}
+    systems = {**systems, **{system: {} for system in EVERYWHERE if system in registry.ids and system not in systems}}
     for system, values in systems.items():
         if system not in registry.ids:
             raise WrongSettings(
@@ -199,7 +200,19 @@ def _client(registry: Registry, file: Path, client: JsonValue) -> dict[str, obje
             checked[system] = registry.get(system).settings.model_validate(values or {})
         except ValidationError as error:
             raise WrongSettings(_sentence(file, f"clients.{name}.systems.{system}", error, {})) from None
+    _check_defaults(registry, file, name, client.get("defaults"), list(checked))
     return {**client, "systems": checked}
+
+
+def _check_defaults(registry: Registry, file: Path, client: str, defaults: JsonValue, systems: list[str]) -> None:
+    """A standing answer to a question nobody asks would never be noticed."""
+    known = sorted({name for system in systems for name in registry.get(system).defaults})
+    for name in defaults if isinstance(defaults, dict) else ():
+        if name not in known:
+            raise WrongSettings(
+                f"{file}: clients.{client}.defaults.{name} is no question of this client's systems: "
+                f"use one of {', '.join(known) or 'none, they have no questions'}."
+            )
 
 
 def _misfits(slack: Slack, roster: Roster) -> Iterator[tuple[str, str]]:

@@ -110,6 +110,10 @@ class WayIn:
     lingers: timedelta = timedelta(0)
     """How long access may outlive the moment it was ended (tokens already issued)."""
     why_lingers: str = ""
+    subject: str = ""
+    """Only the rows of its steps that are for this subject end it; see `Step.subjects`."""
+    kept: str = ""
+    """Why the client chose to leave it open, and until when; nothing ends it then."""
     stands_in_for: str = ""
     """Listed only while that system is not connected or does not know the leaver: it lists its own."""
 
@@ -423,8 +427,8 @@ class Connector(ABC, Generic[Api, Facts]):
         """What only the client can decide about these facts. Pure."""
         return ()
 
-    def ways_in(self, facts: Facts) -> tuple[WayIn, ...]:
-        """Every way into this system the leaver has. Pure."""
+    def ways_in(self, facts: Facts, choices: Choices) -> tuple[WayIn, ...]:
+        """Every way into this system the leaver has, those the client chose to leave open among them. Pure."""
         return ()
 
     def cautions(self, facts: Facts) -> tuple[Caution, ...]:

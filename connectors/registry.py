@@ -9,9 +9,14 @@ from typing import cast
 from connectors.contract import AnyConnector, AnyStep, Connector
 
 MODULES: Mapping[str, str] = {
+    "elsewhere": "connectors.elsewhere",
     "microsoft365": "connectors.microsoft365",
 }
 """Connector id → the module whose CONNECTOR it is."""
+
+
+EVERYWHERE = ("elsewhere",)
+"""Systems every client has, with nothing to configure."""
 
 
 class Registry:

@@ -68,6 +68,9 @@ def headline(pen: Pen, ways: list[WayState]) -> Text:
         ended = max(way.ended_at for way in ways if way.ended_at is not None)
         return text(strong(f"{name} is locked out since {messages.clock(pen.house, case, ended)}."))
     open_ways = [way for way in ways if way.ended_at is None]
+    if all(way.stated for way in open_ways):
+        ended = messages.several(len(open_ways), "way in is", "ways in are")
+        return text(strong(f"Not verified everywhere: {ended} only stated as ended."), " All others are read back.")
     return text(strong(f"Not fully locked out: {len(open_ways)} of {len(ways)} ways in are not confirmed as ended."))
 
 

@@ -72,6 +72,11 @@ def meanwhile(session: Session, house: House, case: Case) -> str:
     return CHANGED
 
 
+def several(count: int, one: str, many: str) -> str:
+    """'1 way in is', '3 ways in are'."""
+    return f"{count} {one if count == 1 else many}"
+
+
 def page_text(number: int, client: Client | None, *, open_way: bool) -> str:
     """For the person on call; no leaver's name on a lock screen."""
     what = "a step of a lock-out needs a person" if open_way else "a lock-out waits for approval"

@@ -13,7 +13,7 @@ from handlers.cases.tables import Case, StepRow
 from handlers.conversation import Mark
 from handlers.house import House
 from handlers.plan.digest import UNREAD
-from handlers.plan.propose import covers, readings_of
+from handlers.plan.propose import choices_of, covers, readings_of
 from handlers.plan.rows import ByStep, by_step, case_steps
 
 
@@ -26,8 +26,10 @@ class WayState:
     ended_at: datetime | None
     words: str
     """'ended', 'OPEN, Sam Lee has it', …; never 'ended' unless read back."""
-    lingers: timedelta
-    why_lingers: str
+    lingers: timedelta = timedelta(0)
+    why_lingers: str = ""
+    stated: bool = False
+    """A person says it has ended, and nothing can read that back."""
 
 
 def ways_in(session: Session, house: House, case: Case) -> list[WayState]:
@@ -35,6 +37,10 @@ def ways_in(session: Session, house: House, case: Case) -> list[WayState]:
     rows = by_step(case_steps(session, case.id))
     states: list[WayState] = []
     readings = readings_of(session, house, case.id)
+    choices = choices_of(session, case.id)
+    client = house.roster.client(case.client)
+    order = list(client.systems) if client else []
+    readings.sort(key=lambda reading: order.index(reading.system) if reading.system in order else len(order))
     covered = covers(readings)
     for reading in readings:
         connector = house.registry.get(reading.system)
@@ -42,9 +48,8 @@ def ways_in(session: Session, house: House, case: Case) -> list[WayState]:
             way = WayIn(reading.system, connector.name, (f"{reading.system}.{UNREAD}",))
             states.append(_state(house, way, rows))
         else:
-            states += [
-                _state(house, way, rows) for way in connector.ways_in(reading.facts) if way.stands_in_for not in covered
-            ]
+            ways = connector.ways_in(reading.facts, choices)
+            states += [_state(house, way, rows) for way in ways if way.stands_in_for not in covered]
     return states
 
 
@@ -60,14 +65,17 @@ def last_possible_access(ways: list[WayState]) -> datetime | None:
 
 
 def _state(house: House, way: WayIn, rows: ByStep) -> WayState:
-    there = [row for step_id in way.ended_by for row in rows.get(step_id, [])]
-    missing = any(step_id not in rows for step_id in way.ended_by)
+    if way.kept:
+        return WayState(way.title, Mark.SKIPPED, None, f"OPEN by the client's choice: {way.kept}")
+    there = [row for name in way.ended_by for row in rows.get(name, []) if way.subject in {"", row.subject}]
+    missing = {row.step for row in there} != set(way.ended_by)
     ended = bool(there) and not missing and all(row.state == StepState.DONE for row in there)
     times = [row.settled_at for row in there if row.settled_at is not None]
     if ended:
         return WayState(way.title, Mark.DONE, max(times, default=None), "ended", way.lingers, way.why_lingers)
     mark, words = _open(house, there, missing=missing)
-    return WayState(way.title, mark, None, words, way.lingers, way.why_lingers)
+    stated = bool(there) and not missing and all(row.state in {StepState.DONE, StepState.STATED} for row in there)
+    return WayState(way.title, mark, None, words, way.lingers, way.why_lingers, stated=stated)
 
 
 def _open(house: House, rows: list[StepRow], *, missing: bool) -> tuple[Mark, str]:

@@ -328,7 +328,7 @@ class Toy(Connector[ToyWorld, ToyFacts]):
         )
         return (ticket, burn)
 
-    def ways_in(self, facts: ToyFacts) -> tuple[WayIn, ...]:
+    def ways_in(self, facts: ToyFacts, choices: Choices) -> tuple[WayIn, ...]:
         ways = [
             WayIn("toy.account", "Toy account", ("toy.close_account",), timedelta(minutes=15), "passes live on"),
             WayIn("toy.doors", "Doors", ("toy.take_badges",)),
@@ -376,7 +376,7 @@ class Annex(Toy):
     steps = (CloseAnnex(),)
     directory = False
 
-    def ways_in(self, facts: ToyFacts) -> tuple[WayIn, ...]:
+    def ways_in(self, facts: ToyFacts, choices: Choices) -> tuple[WayIn, ...]:
         return (WayIn("annex.account", "Annex account", ("annex.close_account",)),)
 
     def reads(self) -> Mapping[str, Callable[[ToyWorld, Account], Awaitable[Json]]]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from connectors.contract import (
     Account,
     Caution,
+    Choices,
     Connector,
     OneTimeSecret,
     Refused,
@@ -59,7 +60,7 @@ class Microsoft365(Connector[Graph, Microsoft365Facts]):
     async def facts(self, api: Graph, account: Account) -> Microsoft365Facts:
         return await read_facts(api, account)
 
-    def ways_in(self, facts: Microsoft365Facts) -> tuple[WayIn, ...]:
+    def ways_in(self, facts: Microsoft365Facts, choices: Choices) -> tuple[WayIn, ...]:
         ways = [_sign_in(facts), _sessions(facts)]
         if not facts.guest:
             ways.append(

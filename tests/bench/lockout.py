@@ -19,7 +19,7 @@ CALL = 0.1
 """Seconds every vendor call takes."""
 CHAIN = 3
 """Calls of the longest chain: look, block, read back. (The revocation's is two: look, revoke.)"""
-PRESSES = ("Head of", "Resigned", "No, on good terms", "Now", "Submit")
+PRESSES = ("Head of", "Resigned", "No, on good terms", "Now", "Accept all", "Submit")
 
 
 async def lockout(folder: Path, runs: int) -> tuple[float, float]:

@@ -139,6 +139,7 @@ def test_maria_offboards_jane_sam_approves_and_janes_access_ends_before_their_ey
     visitor.presses("Resigned")
     visitor.presses("No, on good terms")
     visitor.presses("Now")
+    visitor.presses("Accept all recommended")
     visitor.sees("A technician sees exactly this")
     visitor.looks("2-review")
     visitor.presses("Submit")

@@ -22,7 +22,7 @@ LONGEST_CALM = 6.0
 """Seconds between two kills at most, while the service is up."""
 PATIENCE = 180.0
 """Seconds after the last kill within which everything must have come to its end."""
-MANAGER_PRESSES = ("Head of", "Resigned", "No, on good terms", "Now", "Submit", "Search")
+MANAGER_PRESSES = ("Head of", "Resigned", "No, on good terms", "Now", "Accept all", "Submit", "Search")
 TECHNICIAN_PRESSES = ("Approve", "Retry")
 
 

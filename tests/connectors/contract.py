@@ -86,7 +86,7 @@ class ConnectorContract:
     async def test_every_way_in_is_ended_by_wanted_steps(self, bench: Bench) -> None:
         facts = await bench.connector.facts(bench.api, bench.leaver)
         wanted = {step.id for step in bench.connector.steps if step.wanted({}, facts)}
-        for way in bench.connector.ways_in(facts):
+        for way in bench.connector.ways_in(facts, {}):
             assert way.ended_by
             assert set(way.ended_by) <= wanted
             assert not way.lingers or way.why_lingers

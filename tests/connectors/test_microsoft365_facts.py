@@ -186,7 +186,7 @@ async def test_a_synced_person_is_known_by_their_domain_names(microsoft: Microso
     assert (known.sam_account_name, known.distinguished_name.split(",")[0]) == ("ssynced", "CN=Sam Synced")
     assert known.last_sync is not None
     assert "undoes the block" in told(known)
-    assert "microsoft365.domain_account" in {way.id for way in CONNECTOR.ways_in(known)}
+    assert "microsoft365.domain_account" in {way.id for way in CONNECTOR.ways_in(known, {})}
 
 
 async def test_a_federated_domain_is_noticed(microsoft: Microsoft) -> None:
@@ -194,14 +194,14 @@ async def test_a_federated_domain_is_noticed(microsoft: Microsoft) -> None:
     known = await facts(microsoft, JANE)
     assert known.federated
     assert "another identity provider" in told(known)
-    sign_in = next(way for way in CONNECTOR.ways_in(known) if way.id == "microsoft365.sign_in")
+    sign_in = next(way for way in CONNECTOR.ways_in(known, {}) if way.id == "microsoft365.sign_in")
     assert sign_in.ended_by == ("microsoft365.block_sign_in",)
 
 
 async def test_a_guest_is_told_apart(microsoft: Microsoft) -> None:
     known = await facts(microsoft, GUEST)
     assert "another tenant" in told(known)
-    assert [way.id for way in CONNECTOR.ways_in(known)] == ["microsoft365.sign_in", "microsoft365.sessions"]
+    assert [way.id for way in CONNECTOR.ways_in(known, {})] == ["microsoft365.sign_in", "microsoft365.sessions"]
 
 
 async def test_who_is_blocked_already_is_said(microsoft: Microsoft) -> None:
@@ -217,7 +217,7 @@ async def test_an_emergency_account_bars_haste(microsoft: Microsoft) -> None:
 
 
 async def test_every_way_in_says_how_long_it_lingers(microsoft: Microsoft) -> None:
-    ways = {way.id: way for way in CONNECTOR.ways_in(await facts(microsoft, JANE))}
+    ways = {way.id: way for way in CONNECTOR.ways_in(await facts(microsoft, JANE), {})}
     assert list(ways) == ["microsoft365.sign_in", "microsoft365.sessions", "microsoft365.sign_in_methods"]
     assert ways["microsoft365.sign_in"].ended_by == ("microsoft365.block_sign_in", "microsoft365.reset_password")
     assert ways["microsoft365.sessions"].ended_by == (

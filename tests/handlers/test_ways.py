@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from connectors.contract import WayIn
+from connectors.contract import Choices, WayIn
 from tests.journeys import locks_out
 from tests.toy import Toy, ToyFacts, ToyWorld
 from tests.world import World, roster
@@ -15,8 +15,8 @@ class Forgetful(Toy):
 
     ended_by: tuple[str, ...] = ()
 
-    def ways_in(self, facts: ToyFacts) -> tuple[WayIn, ...]:
-        return (*super().ways_in(facts), WayIn("toy.window", "Window", self.ended_by))
+    def ways_in(self, facts: ToyFacts, choices: Choices) -> tuple[WayIn, ...]:
+        return (*super().ways_in(facts, choices), WayIn("toy.window", "Window", self.ended_by))
 
 
 async def test_a_way_in_nothing_ends_stays_open(tmp_path: Path, toys: ToyWorld) -> None:

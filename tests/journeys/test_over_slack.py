@@ -51,7 +51,7 @@ async def test_the_manager_offboards_jane_on_slack_and_a_technician_approves(cit
         return city.slack.messages(TECHNICIANS)
 
     await city.types(MARIA, "/offboard Jane Doe")
-    for label in ("Head of Sales", "Dismissed", "Yes", "Now", "Submit"):
+    for label in ("Head of Sales", "Dismissed", "Yes", "Now", "Accept all", "Submit"):
         await presses(city, MARIA.user, marias, label)
     jane = city.person(people.JANE)
     approval = await shown(city, channel, "Approve")

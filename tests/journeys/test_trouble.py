@@ -82,7 +82,7 @@ async def test_what_no_system_reads_back_is_stated_and_never_green(world: World,
     assert (await world.clicks("priya", "I did it by hand")).line.startswith("Write what you did")
     await world.clicks("priya", "I did it by hand", values=note_for(world, "Collect the keys"))
     assert "Keys: stated by Priya Rao, not verified: the note" in world.reads("maria")
-    assert "Not fully locked out: 1 of 3 ways in are not confirmed as ended." in world.reads("maria")
+    assert "Not verified everywhere: 1 way in is only stated as ended." in world.reads("maria")
     assert "Last possible access" not in world.reads("maria")
 
 

@@ -129,7 +129,7 @@ class Neighbour(Toy):
 
     steps = (CloseAccount(), AskTheAnnex())
 
-    def ways_in(self, facts: ToyFacts) -> tuple[WayIn, ...]:
+    def ways_in(self, facts: ToyFacts, choices: Choices) -> tuple[WayIn, ...]:
         annex = WayIn("toy.annex", "Annex account", (AskTheAnnex.id,), stands_in_for="annex")
         return (WayIn("toy.account", "Toy account", (CloseAccount.id,)), annex)
 
