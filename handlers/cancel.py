@@ -35,6 +35,6 @@ def close_case(session: Session, house: House, case: Case, why: str, person: str
             session.add(plan)
     case.closed, case.turn = why, case.turn + 1
     session.add(case)
-    due.clear(session, case, due.QUIET, due.NUDGE, due.EXPIRE, due.REMIND, due.PAGE, due.DECIDE)
+    due.clear(session, case, due.QUIET, due.NUDGE, due.EXPIRE, due.REMIND, due.PAGE, due.DECIDE, due.CONFIRM)
     record(session, house.clock.now(), f"case {why}", case_id=case.id, person=person, identity=identity)
     cards.redraw(session, house, case)

@@ -145,6 +145,12 @@ def _half_way(pen: Pen, _subject: str) -> Section:
     )
 
 
+def _came_back(pen: Pen, subject: str) -> Section:
+    row = pen.session.get(StepRow, subject)
+    what = f" {row.title}." if row is not None else ""
+    return Section(body=(text(strong("Access had come back and is being ended again."), what),))
+
+
 def _undecided(pen: Pen, _subject: str) -> Section | None:
     section = undecided_section(pen)
     if section is None:
@@ -168,6 +174,8 @@ NEWS: dict[str, Callable[[Pen, str], Section | None]] = {
     "denied": _said("The contact says they did NOT ask for this. The case is stopped. Find out who called."),
     "immediate": _said("A lock-out was started on the manager's word alone, by the client's policy."),
     "remind": _said("A lock-out waits for approval. The leaver can still sign in."),
+    "came back": _came_back,
+    "unconfirmed": _said("It could not be checked again whether everything is still ended. Look yourself, or wait."),
     "unplanned": _said("A case could not be planned. The card above says why and lets you try again."),
     "unrestored": _said("Access could NOT be restored. The card above says why."),
     "unanswered": _said("A manager waits for a technician's answer, and the lock-out with them. The card above asks."),

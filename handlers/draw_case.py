@@ -102,11 +102,14 @@ def ways_section(pen: Pen, ways: list[WayState]) -> Section:
         for way in ways
     )
     body: tuple[Text, ...] = ()
+    checked = [plan.checked_at for plan in case_plans(pen.session, pen.case.id) if plan.checked_at is not None]
+    if checked and locked_out(ways):
+        body = (text(quiet(f"Checked again at {messages.clock(pen.house, pen.case, max(checked))}: still so.")),)
     last = last_possible_access(ways)
     if last is not None:
         reasons = "; ".join(sorted({way.why_lingers for way in ways if way.why_lingers}))
         when = messages.clock(pen.house, pen.case, last)
-        body = (text(f"Last possible access: {when}. ", quiet(reasons)),)
+        body = (text(f"Last possible access: {when}. ", quiet(reasons)), *body)
     return Section(heading="Ways in", checklist=checks, body=body)
 
 

@@ -33,6 +33,8 @@ class Timings:
     """An interview that said 'now' and stopped is shown to the technicians."""
     nudge: timedelta = timedelta(days=1)
     """A case left half-way is brought up again."""
+    confirm_again: tuple[timedelta, ...] = (timedelta(minutes=15), timedelta(hours=1))
+    """After a lock-out everything is read back again after so long, and after the next directory sync."""
     decide: timedelta = timedelta(days=7)
     """What was left for later is brought up again, every so often."""
     expire: timedelta = timedelta(days=14)

@@ -10,16 +10,16 @@ from datetime import timedelta
 from sqlmodel import Session, col, select
 
 from connectors.contract import VendorError
-from handlers import search, submit, wrong_person
+from handlers import confirm_again, search, submit, wrong_person
 from handlers.cases import cards
 from handlers.cases.tables import Case, Lookup
-from handlers.cases.wanted import CHOOSE, PROPOSE, READ, RESTORE, SEARCH, TRIES, Apply
+from handlers.cases.wanted import CHOOSE, CONFIRM, PROPOSE, READ, RESTORE, SEARCH, TRIES, Apply
 from handlers.house import House
 
 log = logging.getLogger("offboard.lookups")
 
 LEASE = timedelta(seconds=60)
-TROUBLE = {PROPOSE: "unplanned", RESTORE: "unrestored"}
+TROUBLE = {PROPOSE: "unplanned", RESTORE: "unrestored", CONFIRM: "unconfirmed"}
 """What technicians must be told when it can't be had: the key in the case's draft, and the news."""
 TROUBLES = frozenset({"trouble", "slow", *TROUBLE.values()})
 
@@ -29,6 +29,7 @@ ASKS: dict[str, Callable[[House, Case, Lookup], Awaitable[Apply]]] = {
     CHOOSE: search.choose,
     PROPOSE: submit.ask,
     RESTORE: wrong_person.ask,
+    CONFIRM: confirm_again.ask,
 }
 
 

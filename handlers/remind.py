@@ -16,6 +16,7 @@ from handlers.cases.history import record
 from handlers.cases.states import WITH_PERSON, PlanState, StepState
 from handlers.cases.store import after_commit
 from handlers.cases.tables import Case, Due, Plan, StepRow
+from handlers.cases.wanted import CONFIRM, want
 from handlers.house import House
 from handlers.plan.rows import case_plans
 from handlers.questions import answers_of
@@ -171,6 +172,10 @@ def _expire(session: Session, house: House, case: Case, _row: Due) -> None:
     cards.show_person(session, house, case.id, cards.NEWS, case.started_by, case.identity, "expired")
 
 
+def _confirm_again(session: Session, house: House, case: Case, _row: Due) -> None:
+    want(session, house, case, CONFIRM)
+
+
 def _decide(session: Session, house: House, case: Case, _row: Due) -> None:
     if undecided(session, case):
         identity = case.identity if case.started_by == case.requester else cards.identity_of(house, case.requester)
@@ -187,4 +192,5 @@ KINDS: dict[str, Callable[[Session, House, Case, Due], None]] = {
     due.NUDGE: _nudge,
     due.EXPIRE: _expire,
     due.DECIDE: _decide,
+    due.CONFIRM: _confirm_again,
 }

@@ -17,6 +17,7 @@ EXPIRE = "expire"
 REMIND = "remind"
 PAGE = "page"
 DECIDE = "decide"
+CONFIRM = "confirm again"
 
 
 def set_due(session: Session, house: House, case: Case, kind: str, wait: timedelta, subject: str = "") -> None:

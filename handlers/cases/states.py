@@ -35,6 +35,7 @@ class PlanEvent(enum.StrEnum):
     WAITING = "every open step waits"
     STUCK = "a step needs a person"
     SETTLED = "every step settled"
+    REOPENED = "something came back"
 
 
 class StepState(enum.StrEnum):
@@ -94,6 +95,7 @@ PLAN_MOVES: dict[tuple[PlanState, PlanEvent], PlanState] = {
     (P.NEEDS_PERSON, PE.SETTLED): P.DONE,
     (P.NEEDS_PERSON, PE.CANCELLED): P.CANCELLED,
     (P.DONE, PE.CANCELLED): P.CANCELLED,
+    (P.DONE, PE.REOPENED): P.RUNNING,
 }
 
 STEP_MOVES: dict[tuple[StepState, StepEvent], StepState] = {

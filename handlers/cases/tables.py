@@ -149,7 +149,9 @@ class Plan(SQLModel, table=True):
     """The manager's confirmation was enough (client policy)."""
     settled_at: datetime | None = _maybe_time()
     locked_out_at: datetime | None = _maybe_time()
-    """LOCK-OUT: when every way in was first read back as ended."""
+    """LOCK-OUT: since when every way in is read back as ended."""
+    checked_at: datetime | None = _maybe_time()
+    """When everything was last read back again."""
 
 
 class Approval(SQLModel, table=True):

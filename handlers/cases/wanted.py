@@ -11,7 +11,7 @@ from handlers.cases.store import after_commit
 from handlers.cases.tables import Case, Lookup
 from handlers.house import House
 
-SEARCH, READ, CHOOSE, PROPOSE, RESTORE = "search", "read", "choose", "propose", "restore"
+SEARCH, READ, CHOOSE, PROPOSE, RESTORE, CONFIRM = "search", "read", "choose", "propose", "restore", "confirm"
 
 TRIES = 4
 """How often vendors are asked before it is said that there is no answer."""

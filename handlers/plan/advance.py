@@ -127,7 +127,11 @@ def refresh_plan(session: Session, house: House, plan_id: str) -> None:
         _say_locked_out(session, house, case, plan)
         if plan.kind == LOCK_OUT and plan.locked_out_at is None:
             # Some way in was skipped or only stated: the news says so.
-            _tell_requester(session, house, case, "locked out")
+            tell_requester(session, house, case, "locked out")
+            _confirm_later(session, house, case)
+        elif plan.kind == LOCK_OUT and plan.locked_out_at != house.clock.now():
+            # What it waited for at last was the directory's sync, and a sync can undo a lock-out.
+            due.set_due(session, house, case, due.CONFIRM, timedelta(0))
         cards.show_channel(session, house, case, cards.NEWS, topic=f"done:{plan.id}")
     if plan.state != before:
         cards.redraw(session, house, case)
@@ -140,10 +144,18 @@ def _say_locked_out(session: Session, house: House, case: Case, plan: Plan) -> N
     plan.locked_out_at = house.clock.now()
     session.add(plan)
     record(session, house.clock.now(), "locked out", case_id=case.id)
-    _tell_requester(session, house, case, "locked out")
+    tell_requester(session, house, case, "locked out")
+    _confirm_later(session, house, case)
 
 
-def _tell_requester(session: Session, house: House, case: Case, topic: str) -> None:
+def _confirm_later(session: Session, house: House, case: Case) -> None:
+    due.clear(session, case, due.CONFIRM)
+    for wait in house.timings.confirm_again:
+        due.set_due(session, house, case, due.CONFIRM, wait)
+
+
+def tell_requester(session: Session, house: House, case: Case, topic: str) -> None:
+    """A new short message to whoever asked."""
     asked_here = case.identity if case.started_by == case.requester else ""
     identity = asked_here or cards.identity_of(house, case.requester)
     if identity:

@@ -22,6 +22,7 @@ def upgrade() -> None:
         case.add_column(sa.Column("choosing", sa.JSON(), nullable=False, server_default="{}"))
     with op.batch_alter_table("plan") as plan:
         plan.add_column(sa.Column("locked_out_at", sa.DateTime(timezone=True), nullable=True))
+        plan.add_column(sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True))
     sqlite = op.get_bind().dialect.name == "sqlite"
     with op.batch_alter_table("step", naming_convention=SQLITE_NAMES) as step:
         step.add_column(sa.Column("subject", sa.String(), nullable=False, server_default=""))
