@@ -44,6 +44,8 @@ class Timings:
     """Least time between two edits of one message."""
     inline: timedelta = timedelta(seconds=2)
     """How long the edge that heard a click may take to redraw its card before the sender does."""
+    reading: timedelta = timedelta(seconds=15)
+    """How long a system beside the directory may take to say what it knows: no lock-out is planned any later."""
     asking: timedelta = timedelta(seconds=50)
     """How long one look-up at vendors may take; less than its lease, so that nobody asks beside it."""
     patience: timedelta = timedelta(milliseconds=200)

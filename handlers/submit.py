@@ -10,7 +10,7 @@ from connectors.contract import LATER, Caution
 from handlers.cases import cards, due
 from handlers.cases.history import record
 from handlers.cases.states import PlanEvent, PlanState, move_plan
-from handlers.cases.tables import Answer, Case, Lookup, Plan
+from handlers.cases.tables import AccountRow, Answer, Case, Lookup, Plan
 from handlers.cases.wanted import PROPOSE, TRIES, Apply, leaver_of, want
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
@@ -142,12 +142,14 @@ def _rejected(session: Session, case: Case) -> bool:
 
 
 def _planned(session: Session, case: Case, kind: str) -> bool:
-    """Whether there is such a plan, and for the rest: whether nothing was decided after the last one."""
+    """Whether there is such a plan, and for the rest: whether nothing was decided or first read after the last one."""
     plans = [plan for plan in case_plans(session, case.id) if plan.kind == kind]
     if kind == LOCK_OUT or not plans:
         return bool(plans)
     last = max(plan.proposed_at for plan in plans if plan.proposed_at is not None)
-    return not any(answer.at > last and answer.value != LATER for answer in answers_of(session, case.id).values())
+    read_later = session.exec(select(AccountRow).where(AccountRow.case_id == case.id, col(AccountRow.read_at) > last))
+    decided_later = any(answer.at > last and answer.value != LATER for answer in answers_of(session, case.id).values())
+    return not decided_later and read_later.first() is None
 
 
 def _wanted(click: Click, kind: str) -> bool:

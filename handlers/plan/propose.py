@@ -71,24 +71,35 @@ async def read_everywhere(house: House, client_id: str, leaver: Account, *, last
 
 async def read_one(house: House, client_id: str, system: str, leaver: Account, *, last_try: bool) -> Reading:
     """What that system says about the leaver; see `read_everywhere`."""
+    directory = house.registry.get(system).directory
+    within = house.timings.reading.total_seconds()
     try:
-        connector, api = await house.connection(client_id, system)
-        accounts = await connector.find(api, leaver)
-        if not accounts:
-            return Reading(system, None, None)
-        if len(accounts) > 1 or not accounts[0].certain:
-            names = ", ".join(f"{account.name} ({account.user_name})" for account in accounts)
-            return Reading(system, None, None, f"It is not certain which account is theirs: {names}.")
-        return Reading(system, accounts[0], await connector.facts(api, accounts[0]))
+        if directory:
+            return await _read(house, client_id, system, leaver)
+        async with asyncio.timeout(within):
+            return await _read(house, client_id, system, leaver)
+    except TimeoutError:
+        return Reading(system, None, None, f"It did not answer within {within:.0f} s.")
     except VendorError as error:
         passing = isinstance(error, Throttled | Unreachable)
-        if passing and not last_try and house.registry.get(system).directory:
+        if passing and not last_try and directory:
             raise
         return Reading(system, None, None, str(error))
     except Exception as error:
         # A bug in one connector must not keep the leaver's other doors open: it is said, and logged.
         log.exception("reading %s", system)
         return Reading(system, None, None, f"Our own code failed ({type(error).__name__}).")
+
+
+async def _read(house: House, client_id: str, system: str, leaver: Account) -> Reading:
+    connector, api = await house.connection(client_id, system)
+    accounts = await connector.find(api, leaver)
+    if not accounts:
+        return Reading(system, None, None)
+    if len(accounts) > 1 or not accounts[0].certain:
+        names = ", ".join(f"{account.name} ({account.user_name})" for account in accounts)
+        return Reading(system, None, None, f"It is not certain which account is theirs: {names}.")
+    return Reading(system, accounts[0], await connector.facts(api, accounts[0]))
 
 
 def keep_readings(session: Session, house: House, case: Case, readings: list[Reading]) -> None:

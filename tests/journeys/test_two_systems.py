@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from connectors.contract import Choices, Task, TaskStep, Unreachable, Wave, WayIn
+from connectors.contract import Choice, Choices, Question, Task, TaskStep, Topic, Unreachable, Wave, WayIn
 from tests.journeys import chooses, locks_out, note_for, submits
-from tests.toy import Annex, CloseAccount, Ctx, StopPay, TakeBadges, Toy, ToyFacts, ToyWorld
+from tests.toy import Annex, CloseAccount, CloseAnnex, Ctx, StopPay, TakeBadges, Toy, ToyFacts, ToyWorld
 from tests.world import World, roster
 
 GONE = Unreachable("Annex", "call", "no answer")
@@ -224,4 +227,50 @@ async def test_what_preserves_goes_ahead_with_the_lock_out_only_when_contentious
     await world.clicks("maria", "Submit")
     lock_out = (await world.plans())[0]
     assert ((await world.steps())["toy.hold"].plan_id == lock_out.id) is contentious
+    await world.close()
+
+
+class AskingAnnex(Annex):
+    """An annex with a question of its own, and something to do about its answer."""
+
+    steps = (
+        CloseAnnex(),
+        type("Sweep", (CloseAccount,), {"id": "annex.sweep", "title": "Sweep", "wave": Wave.CLEAN_UP})(),
+    )
+
+    def questions(self, facts: ToyFacts, choices: Choices) -> tuple[Question, ...]:
+        return (Question("annex.sweep", Topic.FILES, "Sweep the annex?", (Choice("yes", "Sweep it"),)),)
+
+
+async def test_what_a_late_system_asks_is_asked_then_and_planned(
+    tmp_path: Path, toys: ToyWorld, annex: ToyWorld
+) -> None:
+    both = roster(systems={"toy": {}, "annex": {}})
+    world = await World.build(tmp_path, (Toy(toys), AskingAnnex(annex)), both)
+    annex.faults["find"] = [GONE] * 50
+    await locks_out(world)
+    annex.faults.clear()
+    await world.clicks("sam", "Retry")
+    assert "This case waits for your answers." in world.reads("maria")
+    await world.clicks("maria", "Go on")
+    await world.clicks("maria", "Sweep it")
+    await world.clicks("maria", "Submit")
+    await world.clicks("sam", "Approve")
+    assert (await world.steps())["annex.sweep"].state == "done"
+    await world.close()
+
+
+async def test_a_system_that_never_answers_holds_up_no_lock_out(
+    tmp_path: Path, toys: ToyWorld, annex: ToyWorld
+) -> None:
+    async def sleeps(call: str) -> None:
+        await asyncio.sleep(60 if call == "find" else 0)
+
+    annex.pause = sleeps
+    world = await World.build(tmp_path, (Toy(toys), Annex(annex)), roster(systems={"toy": {}, "annex": {}}))
+    world.house.timings = replace(world.house.timings, reading=timedelta(milliseconds=50))
+    await locks_out(world)
+    assert not toys.named("Jane Doe").open
+    assert "Annex: OPEN, Sam Lee has it" in world.reads("maria")
+    assert "It did not answer within 0 s." in world.reads("sam")
     await world.close()
