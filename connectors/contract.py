@@ -427,6 +427,10 @@ class Connector(ABC, Generic[Api, Facts]):
         """What only the client can decide about these facts. Pure."""
         return ()
 
+    def successors(self, facts: Facts) -> tuple[Account, ...]:
+        """Who might take over what the leaver leaves behind, likeliest first: their manager. Pure."""
+        return ()
+
     def ways_in(self, facts: Facts, choices: Choices) -> tuple[WayIn, ...]:
         """Every way into this system the leaver has, those the client chose to leave open among them. Pure."""
         return ()

@@ -67,14 +67,17 @@ def questions_of(session: Session, house: House, case: Case) -> list[Question]:
 def asked(house: House, case: Case, readings: list[Reading], choices: Choices) -> list[Question]:
     """The same, from what was read and answered so far."""
     found: list[Question] = []
+    heirs: list[Account] = []
     for reading in readings:
         if reading.facts is not None:
-            found += house.registry.get(reading.system).questions(reading.facts, choices)
+            connector = house.registry.get(reading.system)
+            found += connector.questions(reading.facts, choices)
+            heirs += connector.successors(reading.facts)
     found.sort(key=lambda question: question.topic)
     client, requester = house.roster.client(case.client), requester_account(house, case)
     return [
         *own_questions(case.leaver_name),
-        *(_with_default(_with_requester(question, requester, case), client) for question in found),
+        *(_with_default(_with_people(question, heirs, requester, case), client) for question in found),
     ]
 
 
@@ -87,13 +90,22 @@ def requester_account(house: House, case: Case) -> Account | None:
     return Account(system=str(case.leaver.get("system", "")), id=account_id, name=person.name, mail=person.mail)
 
 
-def _with_requester(question: Question, requester: Account | None, case: Case) -> Question:
-    """Whoever asks is often the one who takes over: one press instead of a search for oneself."""
-    if question.typed is not Typed.PERSON or requester is None or requester.id == case.leaver.get("id"):
+def _with_people(question: Question, heirs: list[Account], requester: Account | None, case: Case) -> Question:
+    """Those who are likely to take over stand ready as choices: one press instead of a search.
+
+    Their manager is recommended where the system recommends nobody; whoever asks is only offered.
+    """
+    if question.typed is not Typed.PERSON:
         return question
-    if any(choice.id == requester.id for choice in question.choices):
-        return question
-    return replace(question, choices=(*question.choices, Choice(requester.id, requester.name, account=requester)))
+    asks = [requester] if requester is not None else []
+    people = {one.id: one for one in (*heirs, *asks) if one.id != case.leaver.get("id")}
+    known = tuple(replace(choice, account=choice.account or people.get(choice.id)) for choice in question.choices)
+    missing = [one for one in people.values() if all(choice.id != one.id for choice in known)]
+    offered = replace(question, choices=(*known, *(Choice(one.id, one.name, account=one) for one in missing)))
+    first = next((one for one in heirs if one.id in people), None)
+    if question.recommended or first is None:
+        return offered
+    return replace(offered, recommended=first.id, reason=f"{first.name} is their manager.")
 
 
 def _with_default(question: Question, client: Client | None) -> Question:
