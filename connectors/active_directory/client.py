@@ -1,0 +1,127 @@
+"""One client's domain: the servers in order, our account, and blocking calls carried out in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from connectors.active_directory.refusals import VENDOR
+from connectors.active_directory.settings import ActiveDirectorySettings
+from connectors.active_directory.wire import Session, Target, sign_in
+from connectors.contract import Refused, SignInFailed, Surroundings, Throttled, Unreachable, VendorError
+
+Found = TypeVar("Found")
+
+NOT_AGAIN = timedelta(seconds=60)
+"""After our password was refused nobody tries it again for so long: domains lock accounts out."""
+WHOLE_CALL = 25.0
+"""Seconds one call may take with everything in it; an attempt of the engine lasts a minute."""
+
+
+class Domain:
+    """One client's connection. Every call signs in afresh (some 10 ms), so nothing is shared between threads.
+
+    The server that answered last is asked first, so that what was written is read back where it was written.
+    """
+
+    def __init__(self, settings: ActiveDirectorySettings, around: Surroundings) -> None:
+        self.settings, self.around = settings, around
+        self._first = 0
+        self._accepted = False
+        self._refusal: tuple[datetime, SignInFailed] | None = None
+        self._first_time = threading.Lock()
+
+    async def read(self, work: Callable[[Session], Found]) -> Found:
+        """Carry out `work` with a session that can't write."""
+        return await self._run(work, read_only=True)
+
+    async def write(self, work: Callable[[Session], Found]) -> Found:
+        """Carry out `work` with a session that may write."""
+        return await self._run(work, read_only=False)
+
+    def base(self, session: Session) -> str:
+        """Where people and groups are looked for."""
+        return self.settings.base_dn or session.default_base
+
+    async def _run(self, work: Callable[[Session], Found], *, read_only: bool) -> Found:
+        await self.around.limiter.turn(VENDOR, self.around.client)
+
+        def carry_out() -> Found:
+            with self._session(read_only=read_only) as session:
+                return work(session)
+
+        try:
+            async with asyncio.timeout(WHOLE_CALL + self.settings.patience):
+                return await asyncio.to_thread(carry_out)
+        except TimeoutError:
+            raise Unreachable(VENDOR, "carry out a call", "no end of it, so it may or may not have happened") from None
+        except Throttled as busy:
+            await self.around.limiter.pause(VENDOR, self.around.client, busy.retry_after)
+            raise
+
+    def _session(self, *, read_only: bool) -> Session:
+        if self._accepted:
+            return self._sign_in(read_only=read_only)
+        # Side by side, a wrong password would be tried once by every step, and lock our account out.
+        with self._first_time:
+            if self._refusal and self.around.clock.now() < self._refusal[0] + NOT_AGAIN:
+                told = self._refusal[1]
+                raise SignInFailed(VENDOR, told.call, f"{told.message}; not tried again within a minute", told.fix)
+            return self._sign_in(read_only=read_only)
+
+    def _sign_in(self, *, read_only: bool) -> Session:
+        """The first server that takes us; the most telling failure when none does."""
+        password, ca_data = self._secrets()
+        addresses = self.settings.addresses
+        failures: list[VendorError] = []
+        for offset in range(len(addresses)):
+            place = (self._first + offset) % len(addresses)
+            host, port = addresses[place]
+            target = Target(
+                host,
+                port,
+                self.settings.bind_name,
+                password,
+                ca_data,
+                str(self.around.ca_file) if self.around.ca_file else None,
+                self.settings.connect_patience,
+                self.settings.patience,
+            )
+            try:
+                session = sign_in(target, read_only=read_only, seconds=WHOLE_CALL)
+            except SignInFailed as refused:
+                self._accepted, self._refusal = False, (self.around.clock.now(), refused)
+                raise
+            except VendorError as failed:
+                failures.append(failed)
+                continue
+            self._first, self._accepted, self._refusal = place, True, None
+            return session
+        # A certificate nobody trusts is for a person to mend; a silent server may answer the next time.
+        raise next((failed for failed in failures if isinstance(failed, Refused)), failures[0])
+
+    def _secrets(self) -> tuple[str, str | None]:
+        password = self._secret("the bot's password", self.settings.bind_password)
+        if not password:
+            # LDAP takes an empty password for an anonymous sign-in, and says it succeeded (RFC 4513 5.1.2).
+            raise SignInFailed(VENDOR, "sign-in", "the password is empty", f"Mend {self.settings.bind_password}.")
+        reference = self.settings.ca_certificate
+        if reference is None:
+            return password, None
+        certificate = self._secret("the authority's certificate", reference)
+        if "-----BEGIN CERTIFICATE-----" not in certificate:
+            raise SignInFailed(
+                VENDOR, "sign-in", f"what lies behind {reference} is no certificate", "Store it there as PEM text."
+            )
+        return password, certificate
+
+    def _secret(self, what: str, reference: str) -> str:
+        try:
+            return self.around.secret(reference)
+        except (LookupError, OSError, ValueError) as error:
+            raise SignInFailed(
+                VENDOR, "sign-in", f"{what} can't be read. {error}", f"Mend what lies behind {reference}."
+            ) from None
