@@ -32,6 +32,7 @@ from connectors.active_directory.simulated_people import (
 
 IN_CHAIN = "1.2.840.113556.1.4.1941"
 HIDE = "msexchhidefromaddresslists"
+OLD_PASSWORD_COUNTS = timedelta(hours=1)
 ADD, DELETE, REPLACE = 0, 1, 2
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _DOMAIN_SID = bytes.fromhex("010500000000000515000000") + bytes(range(1, 13))
@@ -117,7 +118,7 @@ class Directory:
         person = self._named(name)
         if person is not None and person.locked:
             raise _refused("775")
-        if person is None or person.password != password:
+        if person is None or not self._accepts(person, password):
             if person is not None:
                 person.failures += 1
                 person.locked = 0 < self.domain.lockout_after <= person.failures
@@ -127,6 +128,11 @@ class Directory:
             if wrong:
                 raise _refused(data)
         return person
+
+    def _accepts(self, person: Person, password: str) -> bool:
+        """The last password but one counts for an hour, too (OldPasswordAllowedPeriod, KB906305; Samba does it)."""
+        fresh = self.now() < _EPOCH + timedelta(microseconds=person.password_set // 10) + OLD_PASSWORD_COUNTS
+        return password == person.password or (fresh and password == person.earlier)
 
     def _named(self, name: str) -> Person | None:
         given = name.casefold()
@@ -350,7 +356,7 @@ class Directory:
                 "0000052D: Constraint violation - check_password_restrictions: the password is too short. It should "
                 f"be equal or longer than {self.domain.shortest_password} characters!",
             )
-        person.password, person.must_change = password[1:-1], False
+        person.earlier, person.password, person.must_change = person.password, password[1:-1], False
         ticks = (self.now() - _EPOCH) // timedelta(microseconds=1) * 10
         person.password_set = max(ticks, person.password_set + 1)
 

@@ -78,6 +78,8 @@ class Person:
     primary: int = 513
     admin_count: int | None = None
     password: str = field(default=START_PASSWORD, repr=False)
+    earlier: str = field(default="", repr=False)
+    """The last password but one, which still opens the account for an hour."""
     password_set: int = _LONG_AGO
     """pwdLastSet, a FILETIME."""
     last_sign_in: int = 0

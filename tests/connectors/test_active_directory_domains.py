@@ -178,7 +178,6 @@ async def test_an_administrator_through_other_groups_is_known_as_one(world: Worl
 
 
 async def test_an_administrator_by_primary_group_is_known_as_one(world: World) -> None:
-    await world.change(ADMIN, "servicePrincipalName")
     if world.simulator:
         world.simulator.domain.people[SAM].primary = 512
     else:
@@ -239,24 +238,30 @@ async def test_an_account_that_was_renamed_meanwhile_is_still_the_one(world: Wor
 # --- password
 
 
-async def test_after_the_reset_neither_the_old_password_nor_the_first_new_one_opens_anything(world: World) -> None:
+async def test_one_reset_alone_leaves_the_old_password_usable_for_an_hour(world: World) -> None:
+    """Why it is reset twice: domains accept the last password but one over the network."""
+    await world.change(SAM, "unicodePwd", '"Set-once-by-somebody-1"'.encode("utf-16-le"))
+    assert await world.can_sign_in(SAM, START_PASSWORD)
+
+
+async def test_after_the_reset_the_leavers_password_opens_nothing(world: World) -> None:
     outcomes = await run(ResetPassword(), await world.context(SAM))
     assert isinstance(outcomes[0], Done)
     assert "set twice" in outcomes[0].evidence
     first, second = world.issued
     assert first != second
-    assert [await world.can_sign_in(SAM, one) for one in (START_PASSWORD, first)] == [False, False]
+    assert not await world.can_sign_in(SAM, START_PASSWORD)
     assert await world.can_sign_in(SAM, second), "it was set as meant, quotes and all"
     assert not any(one in outcomes[0].evidence for one in world.issued)
 
 
 async def test_a_password_the_policy_refuses_is_a_sentence_without_it(world: World) -> None:
-    ctx = await world.context(SAM, await world.connect(password="short"))
+    ctx = await world.context(SAM, await world.connect(password="pass-w"))
     item = items(await ResetPassword().look(ctx))[0]
     with pytest.raises(Refused, match="password policy") as told:
         await ResetPassword().act(ctx, item, Intent("key", ctx.clock.now()))
     assert "by hand, twice" in told.value.fix
-    assert "short " not in str(told.value).replace("too short", "")
+    assert "pass-w" not in str(told.value)
     assert await world.can_sign_in(SAM, START_PASSWORD)
 
 
@@ -273,7 +278,7 @@ async def test_every_group_but_the_primary_one_is_left_and_can_be_joined_again(w
     nothing = await LeaveGroups().look(ctx)
     assert isinstance(nothing, Nothing)
     assert "Domain Users stays" in nothing.evidence
-    assert all(isinstance(await LeaveGroups().undo(ctx, item), Done) for item in left)
+    assert [type(await LeaveGroups().undo(ctx, item)) for item in left] == [Done, Done]
     assert len(await world.values(SAM, "memberOf")) == 2
 
 
