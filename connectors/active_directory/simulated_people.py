@@ -145,6 +145,8 @@ class SimulatedDomain:
     """Wrong passwords after which an account is locked out; 0: never."""
     unreadable: frozenset[str] = frozenset()
     """Attributes, in small letters, that only administrators may read."""
+    most_at_once: int = 1000
+    """Objects in one page; a search without pages that finds more fails (MaxPageSize)."""
     wants_more: bool = False
     """Simple binds are refused as not strong enough."""
 

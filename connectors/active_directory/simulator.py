@@ -39,9 +39,6 @@ RESULTS = {
     "referral": 10,
 }
 KINDS = (*RESULTS, "lost", "hang", "delay", "drop", "garbage")
-MOST_AT_ONCE = 1000
-"""Objects a real controller gives for one search that asks for no pages."""
-
 _BIND, _BIND_RESULT, _UNBIND = 0x60, 0x61, 0x42
 _SEARCH, _ENTRY, _SEARCH_DONE, _REFERENCE = 0x63, 0x64, 0x65, 0x73
 _MODIFY, _MODIFY_RESULT, _EXTENDED, _EXTENDED_RESULT = 0x66, 0x67, 0x77, 0x78
@@ -254,11 +251,11 @@ class SimulatedActiveDirectory:
         references = [elsewhere] if base.text == BASE and scope.number else []
         page = _page(rest)
         if page is None:
-            if len(entries) > MOST_AT_ONCE:
+            if len(entries) > self.domain.most_at_once:
                 raise Answer(4, "")
             return entries + references, b""
         size, start = page
-        end = start + min(size, MOST_AT_ONCE)
+        end = start + min(size, self.domain.most_at_once)
         more = str(end) if end < len(entries) else ""
         value = ber.wrap(ber.SEQUENCE, ber.number(0), ber.octets(more))
         control = ber.wrap(ber.SEQUENCE, ber.octets(_PAGED), ber.octets(value))

@@ -8,12 +8,12 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import trustme
 
@@ -39,17 +39,10 @@ from connectors.active_directory.simulated_people import (
 from connectors.active_directory.simulator import SimulatedActiveDirectory
 from connectors.contract import Account, Choices, Clock, Context, Json, Surroundings
 from connectors.limiter import VendorLimiter
+from tests.connectors.conftest import MovedClock, nothing_to_read
 
 Read = TypeVar("Read")
 TEMPLATES = Path("/usr/share/samba/setup")
-
-
-class TheirClock(Protocol):
-    """A clock that a world can be told to wait by."""
-
-    def now(self) -> datetime: ...
-
-    async def sleep(self, seconds: float) -> None: ...
 
 
 class WallClock:
@@ -60,10 +53,6 @@ class WallClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-
-
-async def nothing_to_read(name: str) -> Json:
-    raise AssertionError(f"no other system is asked here, {name} was")
 
 
 @dataclass
@@ -83,6 +72,19 @@ class World:
         """The stand-in, in tests that are about it alone."""
         assert self.simulator is not None
         return self.simulator
+
+    def clock_passes(self, seconds: float) -> None:
+        """In the stand-in's world, where time passes only when told."""
+        assert isinstance(self.clock, MovedClock)
+        self.clock.pass_by(seconds)
+
+    async def until(self, fact: Callable[[], bool]) -> None:
+        """Wait for something the stand-in sees; 3 seconds at most."""
+        for _ in range(300):
+            if fact():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("it never came to that")
 
     def settings(self, bind: str = BOT, **changed: object) -> Json:
         plain = {"servers": [f"{self.host}:{self.port}"], "bind_name": f"{bind}@{DOMAIN}", "bind_password": "env/X"}
@@ -132,7 +134,7 @@ class World:
             entries = [one for one in connection.response if one["type"] == "searchResEntry"]
             return entries[0]["raw_attributes"].get(attribute, [])
 
-        return await self._as_administrator(read)
+        return await self.as_administrator(read)
 
     async def control(self, name: str) -> int:
         return int((await self.values(name, "userAccountControl"))[0])
@@ -143,7 +145,7 @@ class World:
         def write(connection: Any) -> None:
             assert connection.modify(dn, {attribute: [("MODIFY_REPLACE", list(values))]}), connection.result
 
-        await self._as_administrator(write)
+        await self.as_administrator(write)
 
     async def can_sign_in(self, sam: str, password: str) -> bool:
         def bind() -> bool:
@@ -152,7 +154,7 @@ class World:
 
         return await asyncio.to_thread(bind)
 
-    async def _as_administrator(self, work: Callable[[Any], Read]) -> Read:
+    async def as_administrator(self, work: Callable[[Any], Read]) -> Read:
         def carry_out() -> Read:
             with self._connected(f"Administrator@{DOMAIN}", BIND_PASSWORD) as connection:
                 return work(connection)
@@ -160,7 +162,7 @@ class World:
         return await asyncio.to_thread(carry_out)
 
     @contextmanager
-    def _connected(self, name: str, password: str) -> Iterator[Any]:
+    def _connected(self, name: str, password: str) -> Generator[Any]:
         from ldap3 import NONE, Connection, Server, Tls
 
         # Not checked here: ldap3's own check of names is deprecated in Python, and this never leaves loopback.
@@ -171,6 +173,14 @@ class World:
             yield connection
         finally:
             cast("Any", connection).unbind()
+
+
+@asynccontextmanager
+async def simulated_world(tls: tuple[Path, Path, Path]) -> AsyncGenerator[World]:
+    """The stand-in, on a clock that tests move."""
+    clock = MovedClock()
+    async with SimulatedActiveDirectory(now=clock.now, tls=tls) as simulator:
+        yield World("localhost", simulator.port, simulator.ca_file, clock, simulator)
 
 
 def why_no_samba() -> str:
@@ -255,7 +265,7 @@ class SambaDomain:
     async def world(self) -> World:
         """The sample people, afresh."""
         world = World(self.host, 636, self.ca_file, WallClock())
-        await world._as_administrator(_populate)
+        await world.as_administrator(_populate)
         return world
 
     def _configure(self) -> Path:

@@ -13,6 +13,7 @@ from connectors.active_directory.clean_up import LeaveGroups
 from connectors.active_directory.client import Domain
 from connectors.active_directory.facts import ActiveDirectoryFacts
 from connectors.active_directory.lock_out import Disable, DisableComputers, ResetPassword
+from connectors.active_directory.settings import ActiveDirectorySettings
 from connectors.active_directory.simulated_people import (
     ADMIN,
     COMMA_GROUP,
@@ -30,7 +31,6 @@ from connectors.active_directory.simulated_people import (
     SERVICE,
     START_PASSWORD,
 )
-from connectors.active_directory.simulator import SimulatedActiveDirectory
 from connectors.contract import (
     Account,
     Context,
@@ -46,8 +46,7 @@ from connectors.contract import (
     Task,
     Todo,
 )
-from tests.connectors.conftest import MovedClock
-from tests.connectors.samba import SambaDomain, World, why_no_samba
+from tests.connectors.samba import SambaDomain, World, simulated_world, why_no_samba
 
 pytestmark = pytest.mark.filterwarnings("ignore:(tagMap|typeMap) is deprecated:DeprecationWarning")
 
@@ -74,16 +73,16 @@ async def world(request: pytest.FixtureRequest, tls: tuple[Path, Path, Path]) ->
         samba: SambaDomain = request.getfixturevalue("samba")
         yield await samba.world()
         return
-    clock = MovedClock()
-    async with SimulatedActiveDirectory(now=clock.now, tls=tls) as simulator:
+    async with simulated_world(tls) as world:
         # What Samba has not: the schema of Exchange.
-        simulator.domain.exchange = False
-        yield World("localhost", simulator.port, simulator.ca_file, clock, simulator)
+        world.simulated.domain.exchange = False
+        yield world
 
 
 def leaver(**known: str) -> Account:
     """As the directory in the cloud knows them."""
-    return Account(system="microsoft365", id="c0000000-0000-4000-8000-0000000000a9", name="Somebody", **known)
+    somebody = Account(system="microsoft365", id="c0000000-0000-4000-8000-0000000000a9", name="Somebody")
+    return somebody.model_copy(update=dict(known))
 
 
 async def names(world: World, **known: str) -> list[str]:
@@ -359,9 +358,8 @@ async def test_a_certificate_nobody_trusts_gets_no_password(world: World, tmp_pa
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(other))
     calls = len(world.simulator.calls) if world.simulator else 0
-    api = await CONNECTOR.open(
-        CONNECTOR.settings.model_validate(world.settings()), replace(world.around(), ca_file=other)
-    )
+    settings = ActiveDirectorySettings.model_validate(world.settings())
+    api = await CONNECTOR.open(settings, replace(world.around(), ca_file=other))
     with pytest.raises(Refused, match="certificate is not trusted") as told:
         await CONNECTOR.find(api, leaver(mail="x@x.example"))
     assert "ca_certificate" in told.value.fix
