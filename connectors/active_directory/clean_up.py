@@ -63,7 +63,7 @@ class LeaveGroups(Step[Domain, ActiveDirectoryFacts]):
                 return Nothing(DELETED)
             if task := by_hand(ctx, entry):
                 return task
-            groups = direct_groups(session, ctx.api.base(session), entry.dn)
+            groups = direct_groups(session, entry.dn)
             if not groups:
                 primary = primary_group(session, entry)
                 stays = f"; {primary.text('cn')} stays: it is the primary group" if primary else ""

@@ -43,7 +43,7 @@ class Domain:
         return await self._run(work, read_only=False)
 
     def base(self, session: Session) -> str:
-        """Where people and groups are looked for."""
+        """Below which people are looked for."""
         return self.settings.base_dn or session.default_base
 
     async def _run(self, work: Callable[[Session], Found], *, read_only: bool) -> Found:

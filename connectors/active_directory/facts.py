@@ -103,10 +103,10 @@ def _read(api: Domain, session: Session, account: Account) -> ActiveDirectoryFac
     entry = session.one(by_guid(account.id), _USER)
     if entry is None:
         raise Refused(VENDOR, "read the account", "it does not exist any more", "Look the person up again.")
-    base = api.base(session)
     primary = primary_group(session, entry)
-    direct = direct_groups(session, base, entry.dn)
+    direct = direct_groups(session, entry.dn)
     ruling = _ruling_groups(session, entry, primary)
+    reporting = both(PERSON, equals("manager", entry.dn))
     return ActiveDirectoryFacts(
         enabled=not is_disabled(entry),
         distinguished_name=entry.dn,
@@ -117,10 +117,10 @@ def _read(api: Domain, session: Session, account: Account) -> ActiveDirectoryFac
         admin_groups=tuple(_name(group) for group in ruling),
         admin_count=entry.number("adminCount") == 1,
         last_domain_admin=_is_last_domain_admin(session, entry, ruling),
-        computers=tuple(_computer(one) for one in computers_of(session, base, entry.dn)),
+        computers=tuple(_computer(one) for one in computers_of(session, entry.dn)),
         services=entry.texts("servicePrincipalName"),
-        reports=tuple(_name(one) for one in session.all(base, both(PERSON, equals("manager", entry.dn)), ("cn",))),
-        others=_others(session, base, entry),
+        reports=tuple(_name(one) for one in session.all(session.default_base, reporting, ("cn",))),
+        others=_others(session, entry),
         can_hide=has_exchange(session),
         password_set=moment(entry.number("pwdLastSet")),
         last_sign_in=moment(entry.number("lastLogonTimestamp")),
@@ -129,10 +129,11 @@ def _read(api: Domain, session: Session, account: Account) -> ActiveDirectoryFac
     )
 
 
-def direct_groups(session: Session, base: str, dn: str) -> list[Entry]:
+def direct_groups(session: Session, dn: str) -> list[Entry]:
     """Groups whose member they are themselves, by name. The primary group is not among them, in any directory."""
-    # memberOf would give at most 1,500 values at once; a search has pages.
-    found = session.all(base, both("(objectClass=group)", equals("member", dn)), ("objectGUID", "cn", "objectSid"))
+    # A search, since memberOf gives at most 1,500 values; and from the root, so that a narrow base_dn hides no group.
+    member = both("(objectClass=group)", equals("member", dn))
+    found = session.all(session.default_base, member, ("objectGUID", "cn", "objectSid"))
     return sorted(found, key=lambda group: group.dn.casefold())
 
 
@@ -146,9 +147,10 @@ def primary_group(session: Session, entry: Entry) -> Entry | None:
     return found[0] if found else None
 
 
-def computers_of(session: Session, base: str, dn: str) -> list[Entry]:
+def computers_of(session: Session, dn: str) -> list[Entry]:
     """Computers whose managedBy they are, by name."""
-    found = session.all(base, both("(objectClass=computer)", equals("managedBy", dn)), _COMPUTER)
+    theirs = both("(objectClass=computer)", equals("managedBy", dn))
+    found = session.all(session.default_base, theirs, _COMPUTER)
     return sorted(found, key=lambda computer: computer.dn.casefold())
 
 
@@ -199,12 +201,13 @@ def _is_last_domain_admin(session: Session, entry: Entry, ruling: list[Entry]) -
     )
 
 
-def _others(session: Session, base: str, entry: Entry) -> tuple[str, ...]:
+def _others(session: Session, entry: Entry) -> tuple[str, ...]:
     """An administrator's second account often carries the same number or address."""
     same = [equals(name, entry.text(name)) for name in ("employeeID", "mail") if entry.text(name)]
     if not same:
         return ()
-    found = session.all(base, both(PERSON, either(*same)), ("objectGUID", "sAMAccountName", "userAccountControl"))
+    fields = ("objectGUID", "sAMAccountName", "userAccountControl")
+    found = session.all(session.default_base, both(PERSON, either(*same)), fields)
     return tuple(
         sorted(
             one.text("sAMAccountName")

@@ -187,7 +187,7 @@ class DisableComputers(Step[Domain, ActiveDirectoryFacts]):
                 return Nothing(DELETED)
             if task := by_hand(ctx, entry):
                 return task
-            found = computers_of(session, ctx.api.base(session), entry.dn)
+            found = computers_of(session, entry.dn)
             items = [
                 Item(
                     key=guid_text(computer.raw("objectGUID") or b""),

@@ -70,7 +70,7 @@ class ActiveDirectorySettings(BaseModel):
     servers: tuple[Annotated[str, AfterValidator(_server)], ...] = Field(min_length=1)
     """Domain controllers by the names in their certificates, 'host' or 'host:port', tried in this order."""
     base_dn: Annotated[str, AfterValidator(_base)] | None = None
-    """Where people and groups are looked for; the domain's own root when absent."""
+    """Below which people are looked for; the domain's own root when absent. Groups are seen wherever they are."""
     bind_name: Annotated[str, AfterValidator(_bind_name)]
     bind_password: SecretReference
     ca_certificate: SecretReference | None = None

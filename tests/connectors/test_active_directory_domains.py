@@ -189,6 +189,12 @@ async def test_an_administrator_by_primary_group_is_known_as_one(world: World) -
     assert {"Administrators", "Domain Admins"} <= set(facts.admin_groups)
 
 
+async def test_a_narrow_base_hides_nobodys_groups(world: World) -> None:
+    api = await world.connect(base_dn="OU=Staff,DC=corp,DC=contoso,DC=example")
+    assert await CONNECTOR.find(api, leaver(mail="sam.synced@contoso.example"))
+    assert "Domain Admins" in (await world.context("Administrator", api)).facts.groups
+
+
 async def test_what_runs_under_the_account_is_told(world: World) -> None:
     assert (await world.context(SERVICE)).facts.services == ("HTTP/backup.corp.contoso.example",)
 
