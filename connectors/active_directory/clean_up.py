@@ -54,7 +54,7 @@ class LeaveGroups(Step[Domain, ActiveDirectoryFacts]):
     permissions = (WRITE_MEMBER,)
 
     def wanted(self, choices: Choices, facts: ActiveDirectoryFacts) -> bool:
-        return choices.get("access") in {"everything", "partial"} and bool(facts.groups)
+        return choices.get("access") in {"everything", "partial"}
 
     async def look(self, ctx: Ctx) -> Finding:
         def look(session: Session) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -17,6 +18,8 @@ Found = TypeVar("Found")
 
 NOT_AGAIN = timedelta(seconds=60)
 """After our password was refused nobody tries it again for so long: domains lock accounts out."""
+AT_ONCE = 6
+"""Calls at one client's domain side by side."""
 WHOLE_CALL = 25.0
 """Seconds one call may take with everything in it; an attempt of the engine lasts a minute."""
 
@@ -33,6 +36,8 @@ class Domain:
         self._accepted = False
         self._refusal: tuple[datetime, SignInFailed] | None = None
         self._first_time = threading.Lock()
+        # Threads of its own: one client's dead servers must not hold up another client's lock-out.
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"ldap {around.client}")
 
     async def read(self, work: Callable[[Session], Found]) -> Found:
         """Carry out `work` with a session that can't write."""
@@ -41,6 +46,10 @@ class Domain:
     async def write(self, work: Callable[[Session], Found]) -> Found:
         """Carry out `work` with a session that may write."""
         return await self._run(work, read_only=False)
+
+    def close(self) -> None:
+        """Let the threads go; what they are still waiting for ends by its own time limit."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def base(self, session: Session) -> str:
         """Below which people are looked for."""
@@ -55,7 +64,7 @@ class Domain:
 
         try:
             async with asyncio.timeout(WHOLE_CALL + self.settings.patience):
-                return await asyncio.to_thread(carry_out)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, carry_out)
         except TimeoutError:
             raise Unreachable(VENDOR, "carry out a call", "no end of it, so it may or may not have happened") from None
         except Throttled as busy:

@@ -32,7 +32,7 @@ class ActiveDirectory(Connector[Domain, ActiveDirectoryFacts]):
         return Domain(settings, around)
 
     async def close(self, api: Domain) -> None:
-        """Nothing is kept open between calls."""
+        api.close()
 
     async def find(self, api: Domain, leaver: Account) -> list[Account]:
         return await find_person(api, leaver)

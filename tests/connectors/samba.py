@@ -66,6 +66,7 @@ class World:
     simulator: SimulatedActiveDirectory | None = None
     issued: list[str] = field(default_factory=list[str])
     """Passwords our connections were given, in order."""
+    opened: list[Domain] = field(default_factory=list[Domain])
 
     @property
     def simulated(self) -> SimulatedActiveDirectory:
@@ -102,7 +103,12 @@ class World:
         self, bind: str = BOT, secret: str = BIND_PASSWORD, password: str = "", **changed: object
     ) -> Domain:
         settings = ActiveDirectorySettings.model_validate(self.settings(bind, **changed))
-        return await CONNECTOR.open(settings, self.around(secret, password))
+        self.opened.append(await CONNECTOR.open(settings, self.around(secret, password)))
+        return self.opened[-1]
+
+    async def close(self) -> None:
+        for api in self.opened:
+            await CONNECTOR.close(api)
 
     async def account(self, sam: str, api: Domain | None = None) -> Account:
         """Somebody's account, found by the id it has in this world."""
@@ -180,7 +186,9 @@ async def simulated_world(tls: tuple[Path, Path, Path]) -> AsyncGenerator[World]
     """The stand-in, on a clock that tests move."""
     clock = MovedClock()
     async with SimulatedActiveDirectory(now=clock.now, tls=tls) as simulator:
-        yield World("localhost", simulator.port, simulator.ca_file, clock, simulator)
+        world = World("localhost", simulator.port, simulator.ca_file, clock, simulator)
+        yield world
+        await world.close()
 
 
 def why_no_samba() -> str:

@@ -71,7 +71,9 @@ def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SambaDomain]:
 async def world(request: pytest.FixtureRequest, tls: tuple[Path, Path, Path]) -> AsyncIterator[World]:
     if request.param == "samba":
         samba: SambaDomain = request.getfixturevalue("samba")
-        yield await samba.world()
+        world = await samba.world()
+        yield world
+        await world.close()
         return
     async with simulated_world(tls) as world:
         # What Samba has not: the schema of Exchange.

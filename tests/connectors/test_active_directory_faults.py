@@ -98,6 +98,25 @@ async def test_the_second_server_is_asked_when_the_first_is_silent_and_stays_the
     assert isinstance(await Disable().look(ctx), Todo)
 
 
+async def test_one_clients_dead_servers_hold_up_no_other_client(world: World) -> None:
+    hang_up = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await hang_up.wait()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as dead:
+        port = dead.sockets[0].getsockname()[1]
+        silent = await world.connect(servers=[f"127.0.0.1:{port}"])
+        asked = [asyncio.create_task(CONNECTOR.find(silent, leaver(mail="x@x.example"))) for _ in range(20)]
+        await asyncio.sleep(0)
+        assert await CONNECTOR.find(await world.connect(), leaver(immutable_id=SAM_IMMUTABLE_ID))
+        assert not any(one.done() for one in asked)
+        hang_up.set()
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(one) for one in told} == {Unreachable}
+
+
 async def test_no_server_at_all_is_unreachable(world: World) -> None:
     with pytest.raises(Unreachable, match=r"active_directory: connect to 127\.0\.0\.1:9"):
         await CONNECTOR.find(await world.connect(servers=["127.0.0.1:9"]), leaver(mail="x@x.example"))
@@ -263,6 +282,13 @@ async def test_a_password_changed_before_is_not_taken_for_ours(world: World) -> 
     await world.change(SAM, "unicodePwd", '"Changed-by-the-leaver"'.encode("utf-16-le"))
     late = Intent("key", ctx.clock.now() + timedelta(minutes=6))
     assert isinstance(await ResetPassword().confirm(ctx, item, late, ""), Waiting)
+
+
+async def test_a_password_changed_a_moment_before_we_looked_is_not_taken_for_ours_either(world: World) -> None:
+    await world.change(SAM, "unicodePwd", '"Changed-by-the-leaver"'.encode("utf-16-le"))
+    ctx = await world.context(SAM)
+    item, meant = first(await ResetPassword().look(ctx)), intent(ctx)
+    assert isinstance(await ResetPassword().confirm(ctx, item, meant, ""), Waiting)
 
 
 async def test_a_reset_by_hand_is_read_back_without_claiming_it_was_done_twice(world: World) -> None:
