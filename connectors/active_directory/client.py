@@ -47,6 +47,14 @@ class Domain:
         """Carry out `work` with a session that may write."""
         return await self._run(work, read_only=False)
 
+    async def read_each(self, work: Callable[[Session], Found]) -> dict[str, Found | VendorError]:
+        """The same read at every listed server, side by side: server → what it says, or why it says nothing."""
+        return await self._each(work, read_only=True)
+
+    async def write_each(self, work: Callable[[Session], Found]) -> dict[str, Found | VendorError]:
+        """The same change at every listed server, side by side: replication between sites may take hours."""
+        return await self._each(work, read_only=False)
+
     def close(self) -> None:
         """Let the threads go; what they are still waiting for ends by its own time limit."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -55,11 +63,22 @@ class Domain:
         """Below which people are looked for."""
         return self.settings.base_dn or session.default_base
 
-    async def _run(self, work: Callable[[Session], Found], *, read_only: bool) -> Found:
+    async def _each(self, work: Callable[[Session], Found], *, read_only: bool) -> dict[str, Found | VendorError]:
+        async def one(place: int) -> Found | VendorError:
+            try:
+                return await self._run(work, read_only=read_only, only=place)
+            except VendorError as failed:
+                return failed
+
+        servers = self.settings.servers
+        told = await asyncio.gather(*(one(place) for place in range(len(servers))))
+        return dict(zip(servers, told, strict=True))
+
+    async def _run(self, work: Callable[[Session], Found], *, read_only: bool, only: int | None = None) -> Found:
         await self.around.limiter.turn(VENDOR, self.around.client)
 
         def carry_out() -> Found:
-            with self._session(read_only=read_only) as session:
+            with self._session(only, read_only=read_only) as session:
                 return work(session)
 
         try:
@@ -71,27 +90,28 @@ class Domain:
             await self.around.limiter.pause(VENDOR, self.around.client, busy.retry_after)
             raise
 
-    def _session(self, *, read_only: bool) -> Session:
+    def _session(self, only: int | None, *, read_only: bool) -> Session:
         if self._accepted:
-            return self._sign_in(read_only=read_only)
+            return self._sign_in(only, read_only=read_only)
         # Side by side, a wrong password would be tried once by every step, and lock our account out.
         with self._first_time:
             if self._refusal and self.around.clock.now() < self._refusal[0] + NOT_AGAIN:
                 told = self._refusal[1]
                 raise SignInFailed(VENDOR, told.call, f"{told.message}; not tried again within a minute", told.fix)
-            return self._sign_in(read_only=read_only)
+            return self._sign_in(only, read_only=read_only)
 
-    def _sign_in(self, *, read_only: bool) -> Session:
-        """The first server that takes us; the most telling failure when none does."""
+    def _sign_in(self, only: int | None, *, read_only: bool) -> Session:
+        """The first server that takes us, or that one; the most telling failure when none does."""
         password, ca_data = self._secrets()
         addresses = self.settings.addresses
         failures: list[VendorError] = []
-        for offset in range(len(addresses)):
-            place = (self._first + offset) % len(addresses)
+        order = [(self._first + offset) % len(addresses) for offset in range(len(addresses))]
+        for place in order if only is None else [only]:
             host, port = addresses[place]
             target = Target(
                 host,
                 port,
+                self.settings.servers[place],
                 self.settings.bind_name,
                 password,
                 ca_data,
@@ -107,7 +127,9 @@ class Domain:
             except VendorError as failed:
                 failures.append(failed)
                 continue
-            self._first, self._accepted, self._refusal = place, True, None
+            self._accepted, self._refusal = True, None
+            if only is None:
+                self._first = place
             return session
         # A certificate nobody trusts is for a person to mend; a silent server may answer the next time.
         raise next((failed for failed in failures if isinstance(failed, Refused)), failures[0])

@@ -11,7 +11,7 @@ from connectors.active_directory.facts import ActiveDirectoryFacts, computers_of
 from connectors.active_directory.filters import guid_text, moment
 from connectors.active_directory.guards import CLOCKS_APART, DELETED, Ctx, by_hand, look_again_in, read_account
 from connectors.active_directory.refusals import CONSTRAINT, UNWILLING, Meanings
-from connectors.active_directory.wire import Session
+from connectors.active_directory.wire import Entry, Session
 from connectors.contract import (
     Accepted,
     Choices,
@@ -24,6 +24,7 @@ from connectors.contract import (
     Step,
     Todo,
     Unreadable,
+    VendorError,
     Waiting,
     Wave,
 )
@@ -43,7 +44,7 @@ _REFUSED_PASSWORD: Meanings = {
 
 
 class Disable(Step[Domain, ActiveDirectoryFacts]):
-    """Turn the domain account off, leaving every other flag as it is. Undone by turning it on again."""
+    """Turn the domain account off at every controller we know, leaving every other flag as it is."""
 
     id = "active_directory.disable"
     title = "Disable the domain account"
@@ -54,38 +55,37 @@ class Disable(Step[Domain, ActiveDirectoryFacts]):
     immediate = True
 
     async def look(self, ctx: Ctx) -> Finding:
-        def look(session: Session) -> Finding:
-            entry = read_account(session, ctx)
-            if entry is None:
-                return Nothing(DELETED)
-            if task := by_hand(ctx, entry):
-                return task
-            control = control_of(entry)
-            if is_disabled(entry):
-                return Nothing(f"it is disabled already (userAccountControl {control}, read on {session.server})")
-            before = {"userAccountControl": control, "enabled": True}
-            return Todo((Item(key="account", title="Domain account", before={**before}),))
-
-        return await ctx.api.read(look)
+        seen, silent = await _everywhere(ctx)
+        if not seen:
+            return Nothing(DELETED)
+        if task := by_hand(ctx, next(iter(seen.values()))):
+            return task
+        enabled = [entry for entry in seen.values() if not is_disabled(entry)]
+        if not enabled:
+            return Nothing(f"it is disabled already: {_evidence(seen, silent)}")
+        before = {"userAccountControl": control_of(enabled[0]), "enabled": True}
+        return Todo((Item(key="account", title="Domain account", before={**before}),))
 
     async def act(self, ctx: Ctx, item: Item, intent: Intent) -> Accepted:
+        """At every listed server at once: until replication gets there, a far one would let them in."""
+
         def act(session: Session) -> None:
             if (entry := read_account(session, ctx)) is not None:
                 turn_off(session, entry)
 
-        await ctx.api.write(act)
+        told = await ctx.api.write_each(act)
+        failures = [failed for failed in told.values() if isinstance(failed, VendorError)]
+        if len(failures) == len(told):
+            raise failures[0]
         return Accepted()
 
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
-        def confirm(session: Session) -> Outcome:
-            entry = read_account(session, ctx)
-            if entry is None:
-                return Done(DELETED)
-            if not is_disabled(entry):
-                return Waiting(look_again_in(ctx, intent.at), f"{session.server} still shows the account enabled")
-            return Done(f"disabled: userAccountControl {control_of(entry)}, read on {session.server}")
-
-        return await ctx.api.read(confirm)
+        seen, silent = await _everywhere(ctx)
+        if not seen:
+            return Done(DELETED)
+        if still := [server for server, entry in seen.items() if not is_disabled(entry)]:
+            return Waiting(look_again_in(ctx, intent.at), f"{', '.join(still)} still shows the account enabled")
+        return Done(f"disabled: {_evidence(seen, silent)}")
 
     async def undo(self, ctx: Ctx, item: Item) -> Outcome | None:
         if item.before.get("enabled") is not True:
@@ -236,6 +236,21 @@ class DisableComputers(Step[Domain, ActiveDirectoryFacts]):
             return Done(f"{item.title} enabled again")
 
         return await ctx.api.write(undo)
+
+
+async def _everywhere(ctx: Ctx) -> tuple[dict[str, Entry], list[str]]:
+    """The account at each server that has it, and the servers that gave no answer. Raises when none gave one."""
+    told = await ctx.api.read_each(lambda session: read_account(session, ctx))
+    failures = {server: failed for server, failed in told.items() if isinstance(failed, VendorError)}
+    if len(failures) == len(told):
+        raise next(iter(failures.values()))
+    return {server: entry for server, entry in told.items() if isinstance(entry, Entry)}, [*failures]
+
+
+def _evidence(seen: dict[str, Entry], silent: list[str]) -> str:
+    values = ", ".join(f"{control_of(entry)} on {server}" for server, entry in seen.items())
+    unread = f"; not read on {', '.join(silent)}, which gave no answer" if silent else ""
+    return f"userAccountControl {values}{unread}"
 
 
 def _is_theirs(session: Session, ctx: Ctx, managed_by: str) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +32,7 @@ from connectors.active_directory.simulated_people import (
     Group,
     Person,
 )
-from connectors.active_directory.simulator import Fault
+from connectors.active_directory.simulator import Fault, SimulatedActiveDirectory
 from connectors.contract import (
     Account,
     Caution,
@@ -96,6 +98,50 @@ async def test_the_second_server_is_asked_when_the_first_is_silent_and_stays_the
     assert ctx.facts.enabled
     assert api.settings.servers[0] == "127.0.0.1:9"
     assert isinstance(await Disable().look(ctx), Todo)
+
+
+@asynccontextmanager
+async def another_controller(world: World, tls: tuple[Path, Path, Path]) -> AsyncGenerator[SimulatedActiveDirectory]:
+    """A second controller of the same domain, to which nothing replicates while the test runs."""
+    domain = copy.deepcopy(world.simulated.domain)
+    async with SimulatedActiveDirectory(now=world.clock.now, tls=tls, domain=domain) as far:
+        yield far
+
+
+async def test_the_account_is_disabled_at_every_controller_at_once(world: World, tls: tuple[Path, Path, Path]) -> None:
+    async with another_controller(world, tls) as far:
+        servers = [f"localhost:{world.port}", f"localhost:{far.port}"]
+        ctx = await world.context(SAM, await world.connect(servers=servers))
+        item, meant = first(await Disable().look(ctx)), intent(ctx)
+        await Disable().act(ctx, item, meant)
+        assert [one.domain.people[SAM].control for one in (world.simulated, far)] == [0x202, 0x202]
+        outcome = await Disable().confirm(ctx, item, meant, "")
+        assert outcome == Done(f"disabled: userAccountControl 514 on {servers[0]}, 514 on {servers[1]}")
+
+
+async def test_one_controller_that_still_lets_them_in_is_not_locked_out(
+    world: World, tls: tuple[Path, Path, Path]
+) -> None:
+    async with another_controller(world, tls) as far:
+        servers = [f"localhost:{world.port}", f"localhost:{far.port}"]
+        ctx = await world.context(SAM, await world.connect(servers=servers))
+        item, meant = first(await Disable().look(ctx)), intent(ctx)
+        far.fail(Fault("unavailable", match="modify"))
+        await Disable().act(ctx, item, meant)
+        outcome = await Disable().confirm(ctx, item, meant, "")
+        assert isinstance(outcome, Waiting)
+        assert outcome.reason == f"{servers[1]} still shows the account enabled"
+        assert isinstance(await Disable().look(ctx), Todo), "looked at again, it is still to be done"
+
+
+async def test_a_controller_that_is_down_is_named_in_the_evidence(world: World) -> None:
+    servers = ["127.0.0.1:9", f"localhost:{world.port}"]
+    ctx = await world.context(SAM, await world.connect(servers=servers))
+    item, meant = first(await Disable().look(ctx)), intent(ctx)
+    await Disable().act(ctx, item, meant)
+    outcome = await Disable().confirm(ctx, item, meant, "")
+    assert isinstance(outcome, Done)
+    assert outcome.evidence.endswith("not read on 127.0.0.1:9, which gave no answer")
 
 
 async def test_one_clients_dead_servers_hold_up_no_other_client(world: World) -> None:
@@ -423,7 +469,9 @@ async def test_hiding_is_read_back_and_undone_to_what_stood_there(world: World) 
         world.simulated.domain.people[SAM].hidden = stood
         item, meant = first(await HideFromAddressLists().look(ctx)), intent(ctx)
         await HideFromAddressLists().act(ctx, item, meant)
-        assert await HideFromAddressLists().confirm(ctx, item, meant, "") == Done(f"{HIDE} read as TRUE on localhost")
+        assert await HideFromAddressLists().confirm(ctx, item, meant, "") == Done(
+            f"{HIDE} read as TRUE on localhost:{world.port}"
+        )
         assert isinstance(await HideFromAddressLists().look(ctx), Nothing)
         assert isinstance(await HideFromAddressLists().undo(ctx, item), Done)
         assert world.simulated.domain.people[SAM].hidden == stood
@@ -519,6 +567,12 @@ async def test_a_domain_controller_is_spared_whatever_it_calls_itself(world: Wor
     world.simulated.domain.computers[LAPTOP].control = 0x82000
     found = await DisableComputers().look(await world.context(SAM))
     assert isinstance(found, Nothing)
+
+
+async def test_the_bots_own_account_is_known_by_its_other_sign_in_name_too(world: World) -> None:
+    world.simulated.domain.people[BOT].user_name = "it-bot@contoso.example"
+    ctx = await world.context(BOT, await world.connect(bind_name="it-bot@contoso.example"))
+    assert isinstance(await Disable().look(ctx), Task)
 
 
 async def test_the_way_in_lingers_as_long_as_a_ticket(world: World) -> None:
