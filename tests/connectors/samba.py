@@ -8,8 +8,8 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +67,7 @@ class World:
     issued: list[str] = field(default_factory=list[str])
     """Passwords our connections were given, in order."""
     opened: list[Domain] = field(default_factory=list[Domain])
+    _administrator: Any = None
 
     @property
     def simulated(self) -> SimulatedActiveDirectory:
@@ -109,6 +110,8 @@ class World:
     async def close(self) -> None:
         for api in self.opened:
             await CONNECTOR.close(api)
+        if self._administrator is not None:
+            await asyncio.to_thread(self._administrator.unbind)
 
     async def account(self, sam: str, api: Domain | None = None) -> Account:
         """Somebody's account, found by the id it has in this world."""
@@ -155,30 +158,29 @@ class World:
 
     async def can_sign_in(self, sam: str, password: str) -> bool:
         def bind() -> bool:
-            with self._connected(f"{sam}@{DOMAIN}", password) as connection:
+            connection = self._bound(f"{sam}@{DOMAIN}", password)
+            try:
                 return connection.bound
+            finally:
+                connection.unbind()
 
         return await asyncio.to_thread(bind)
 
     async def as_administrator(self, work: Callable[[Any], Read]) -> Read:
         def carry_out() -> Read:
-            with self._connected(f"Administrator@{DOMAIN}", BIND_PASSWORD) as connection:
-                return work(connection)
+            self._administrator = self._administrator or self._bound(f"Administrator@{DOMAIN}", BIND_PASSWORD)
+            return work(self._administrator)
 
         return await asyncio.to_thread(carry_out)
 
-    @contextmanager
-    def _connected(self, name: str, password: str) -> Generator[Any]:
+    def _bound(self, name: str, password: str) -> Any:
         from ldap3 import NONE, Connection, Server, Tls
 
         # Not checked here: ldap3's own check of names is deprecated in Python, and this never leaves loopback.
         server = Server(self.host, self.port, use_ssl=True, get_info=NONE, tls=Tls(validate=0))
-        connection = Connection(server, name, password, check_names=False, receive_timeout=cast("Any", 10))
-        cast("Any", connection).bind()
-        try:
-            yield connection
-        finally:
-            cast("Any", connection).unbind()
+        connection = cast("Any", Connection(server, name, password, check_names=False, receive_timeout=cast("Any", 10)))
+        connection.bind()
+        return connection
 
 
 @asynccontextmanager
@@ -239,6 +241,7 @@ class SambaDomain:
     host: str = ""
     ca_file: Path = Path()
     process: subprocess.Popen[bytes] | None = None
+    _populated: str = ""
 
     def start(self) -> None:
         """Some 5 seconds. Raises AssertionError with Samba's last words when it does not come up."""
@@ -271,9 +274,11 @@ class SambaDomain:
             self.process.stdin.close()
 
     async def world(self) -> World:
-        """The sample people, afresh."""
+        """The sample people as they are made; made again only if anything was written since."""
         world = World(self.host, 636, self.ca_file, WallClock())
-        await world.as_administrator(_populate)
+        if await world.as_administrator(_last_change) != self._populated:
+            await world.as_administrator(_populate)
+            self._populated = await world.as_administrator(_last_change)
         return world
 
     def _configure(self) -> Path:
@@ -333,6 +338,12 @@ class SambaDomain:
             else:
                 return
         raise AssertionError(f"no answer on {self.host}: {(self.folder / 'log').read_text()[-2000:]}")
+
+
+def _last_change(connection: Any) -> str:
+    """The number of the last write to this controller."""
+    connection.search("", "(objectClass=*)", "BASE", attributes=["highestCommittedUSN"])
+    return connection.response[0]["raw_attributes"]["highestCommittedUSN"][0].decode()
 
 
 def _populate(connection: Any) -> None:

@@ -92,20 +92,25 @@ def binds(world: World) -> int:
 # --- servers that fail
 
 
-async def test_the_second_server_is_asked_when_the_first_is_silent_and_stays_the_first_to_ask(world: World) -> None:
-    api = await world.connect(servers=["127.0.0.1:9", f"localhost:{world.port}"])
-    ctx = await world.context(SAM, api)
-    assert ctx.facts.enabled
-    assert api.settings.servers[0] == "127.0.0.1:9"
-    assert isinstance(await Disable().look(ctx), Todo)
-
-
 @asynccontextmanager
 async def another_controller(world: World, tls: tuple[Path, Path, Path]) -> AsyncGenerator[SimulatedActiveDirectory]:
     """A second controller of the same domain, to which nothing replicates while the test runs."""
     domain = copy.deepcopy(world.simulated.domain)
     async with SimulatedActiveDirectory(now=world.clock.now, tls=tls, domain=domain) as far:
         yield far
+
+
+async def test_the_second_server_is_asked_when_the_first_fails_and_stays_the_one_to_ask(
+    world: World, tls: tuple[Path, Path, Path]
+) -> None:
+    """What was written is read back where it was written."""
+    async with another_controller(world, tls) as first_listed:
+        first_listed.fail(Fault("unavailable", match="bind"))
+        api = await world.connect(servers=[f"localhost:{first_listed.port}", f"localhost:{world.port}"])
+        for _ in range(2):
+            assert await CONNECTOR.find(api, leaver(immutable_id=SAM_IMMUTABLE_ID))
+        assert [str(call) for call in first_listed.calls] == [f"bind {BOT}@corp.contoso.example"]
+        assert binds(world) == 2
 
 
 async def test_the_account_is_disabled_at_every_controller_at_once(world: World, tls: tuple[Path, Path, Path]) -> None:
