@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Without .pyc files every start would take three times as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint lock bench chaos browser
+.PHONY: demo test lint lock bench chaos browser counterparts
 
 demo: .venv/ready
 	$(BIN)/offboard demo
@@ -28,6 +28,11 @@ chaos: .venv/ready
 # Debian's Chromium, for the demo's own test; skipped with a clear line where it is absent.
 browser:
 	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium)
+
+# A real Active Directory domain controller, for the tests of the domain's connector; skipped likewise.
+counterparts: browser
+	test -e /usr/share/samba/setup/provision.ldif || (apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+		samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind)
 
 lock: .venv/bin/uv
 	$(BIN)/uv pip compile -q pyproject.toml --extra lab --extra teams --group dev --universal \

@@ -9,6 +9,7 @@ from typing import cast
 from connectors.contract import AnyConnector, AnyStep, Connector
 
 MODULES: Mapping[str, str] = {
+    "active_directory": "connectors.active_directory",
     "elsewhere": "connectors.elsewhere",
     "microsoft365": "connectors.microsoft365",
 }

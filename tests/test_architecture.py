@@ -25,6 +25,7 @@ ONLY_IN = {
     "msgraph": ("connectors/microsoft365/client", "connectors/microsoft365/methods"),
     "kiota_abstractions": ("connectors/microsoft365/client", "connectors/microsoft365/methods"),
     "azure": ("connectors/entra.py",),
+    "ldap3": ("connectors/active_directory/",),
     "sqlmodel": ("handlers/",),
     "dbos": ("handlers/plan/queue.py",),
     "nicegui": ("bot/lab/",),
@@ -85,7 +86,7 @@ def test_simulators_are_for_the_lab_and_the_tests_alone() -> None:
 
 
 def test_importing_handlers_loads_no_vendor_sdk() -> None:
-    sdks = ("msgraph", "slack_bolt", "azure.identity", "dbos")
+    sdks = ("msgraph", "slack_bolt", "azure.identity", "dbos", "ldap3")
     code = f"import sys, handlers.loops; print([name for name in {sdks} if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert answer.stdout.strip() == "[]"

@@ -13,7 +13,7 @@ from connectors.active_directory.lock_out import Disable, DisableComputers, Rese
 from connectors.active_directory.people import find_person
 from connectors.active_directory.refusals import VENDOR
 from connectors.active_directory.settings import ActiveDirectorySettings
-from connectors.contract import Account, Caution, Connector, Surroundings, WayIn
+from connectors.contract import Account, Caution, Choices, Connector, Surroundings, WayIn
 
 _TICKETS = timedelta(hours=10)
 
@@ -40,7 +40,7 @@ class ActiveDirectory(Connector[Domain, ActiveDirectoryFacts]):
     async def facts(self, api: Domain, account: Account) -> ActiveDirectoryFacts:
         return await read_facts(api, account)
 
-    def ways_in(self, facts: ActiveDirectoryFacts) -> tuple[WayIn, ...]:
+    def ways_in(self, facts: ActiveDirectoryFacts, choices: Choices) -> tuple[WayIn, ...]:
         return (
             WayIn(
                 id="active_directory.account",

@@ -16,7 +16,6 @@ from connectors.contract import AnyStep, Context
 from tests.connectors.contract import Bench, ConnectorContract
 from tests.connectors.samba import World, simulated_world
 
-pytestmark = pytest.mark.filterwarnings("ignore:(tagMap|typeMap) is deprecated:DeprecationWarning")
 PASSWORD = "Fresh-and-random-0123456789-abcdefgh"
 
 

@@ -48,8 +48,6 @@ from connectors.contract import (
 )
 from tests.connectors.samba import SambaDomain, World, simulated_world, why_no_samba
 
-pytestmark = pytest.mark.filterwarnings("ignore:(tagMap|typeMap) is deprecated:DeprecationWarning")
-
 Ctx = Context[Domain, ActiveDirectoryFacts]
 AnyStep = Step[Domain, ActiveDirectoryFacts]
 EVERYTHING = {"access": "everything"}

@@ -55,8 +55,6 @@ from connectors.contract import (
 )
 from tests.connectors.samba import World, simulated_world
 
-pytestmark = pytest.mark.filterwarnings("ignore:(tagMap|typeMap) is deprecated:DeprecationWarning")
-
 Ctx = Context[Domain, ActiveDirectoryFacts]
 EVERYTHING = {"access": "everything"}
 
@@ -581,7 +579,7 @@ async def test_the_bots_own_account_is_known_by_its_other_sign_in_name_too(world
 
 
 async def test_the_way_in_lingers_as_long_as_a_ticket(world: World) -> None:
-    (way,) = CONNECTOR.ways_in((await world.context(SAM)).facts)
+    (way,) = CONNECTOR.ways_in((await world.context(SAM)).facts, {})
     assert (way.title, way.ended_by) == ("Domain account", (Disable.id, ResetPassword.id))
     assert way.lingers == timedelta(hours=10)
     assert CONNECTOR.reports((await world.context("mtran")).facts) == frozenset()
