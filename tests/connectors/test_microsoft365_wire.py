@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,13 +23,21 @@ from connectors.microsoft365 import CONNECTOR
 from connectors.microsoft365.roles import GLOBAL_ADMINISTRATOR, PRIVILEGED_AUTHENTICATION_ADMINISTRATOR
 from connectors.microsoft365.simulated_people import (
     CONTOSO,
+    DELETED,
     DIRECTOR,
     GROUP_ADMIN,
     GUEST,
     JANE,
+    LAPTOP,
     LAST_ADMIN,
+    LEAD,
     MARIA,
+    OFFICE_PC,
+    OLIVIA,
+    PHONE,
+    SEAN,
     SYNCED,
+    ZOE,
     SignInMethod,
 )
 from connectors.microsoft365.simulator import Call, Fault
@@ -127,6 +135,23 @@ def graph() -> Description:
     return Description(yaml.load(text, Loader=yaml.CSafeLoader))
 
 
+CHOICES = {
+    "licences": "reassign",
+    "licences.to": ZOE,
+    "mailbox": "shared",
+    "mailbox.reply": "standard",
+    "files": MARIA,
+    "teams": MARIA,
+    "reports": SEAN,
+    "rename": "yes",
+    **{f"devices.{device}": "disable" for device in (LAPTOP, PHONE, OFFICE_PC)},
+}
+
+
+async def no_mailbox(_name: str) -> Json:
+    return {"exists": False}
+
+
 async def everything(microsoft: Microsoft) -> list[Call]:
     """Every request we can send, by using all there is."""
     microsoft.contoso.our_roles = (PRIVILEGED_AUTHENTICATION_ADMINISTRATOR,)
@@ -139,17 +164,25 @@ async def everything(microsoft: Microsoft) -> list[Call]:
         )
     ]
     api = await microsoft.connect()
+    microsoft.simulator.person(JANE).eligible = (GLOBAL_ADMINISTRATOR,)
     for text in ("Jane Doe", "O'Brien", "Zoe", "nobody at all"):
         await CONNECTOR.search(api, text)
-    for person in (JANE, GUEST, SYNCED, LAST_ADMIN, GROUP_ADMIN, DIRECTOR):
+    # The domain account is disabled, and a sync runs at once.
+    microsoft.contoso.domain_disabled, microsoft.contoso.sync_reverts_after = ("ssynced",), 0
+    for person in (JANE, GUEST, SYNCED, LAST_ADMIN, GROUP_ADMIN, DIRECTOR, OLIVIA, LEAD):
         ctx = await microsoft.context(api, person)
+        ctx = replace(ctx, choices=CHOICES, read=no_mailbox)
         for step in CONNECTOR.steps:
-            found = await step.look(ctx) if step.wanted({}, ctx.facts) else None
+            if not step.wanted(CHOICES, ctx.facts) or not step.repeatable:
+                continue
+            found = await step.look(ctx)
             for item in found.items if isinstance(found, Todo) else ():
                 intent = Intent("key", microsoft.clock.now())
-                await step.act(ctx, item, intent)
-                assert isinstance(await step.confirm(ctx, item, intent, ""), Done)
+                accepted = await step.act(ctx, item, intent)
+                microsoft.clock.pass_by(1)
+                assert isinstance(await step.confirm(ctx, item, intent, accepted.reference), Done), step.id
                 await step.undo(ctx, item)
+    await CONNECTOR.find(api, Account(system="microsoft365", id=DELETED, name=""))
     await CONNECTOR.restore(api, (await microsoft.context(api, JANE)).account)
     for fault in (Fault("throttle", retry_after="9"), Fault("error", status=403, code="Authorization_RequestDenied")):
         microsoft.simulator.fail(CONTOSO, fault)
