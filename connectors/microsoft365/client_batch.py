@@ -36,7 +36,8 @@ async def read_batch(api: Graph, parts: Mapping[str, Part]) -> dict[str, Answer]
         for _ in range(len(chunk) - 1):
             # Graph counts every part, and so does our own gate.
             await api.around.limiter.turn(VENDOR, api.around.client)
-        whole = await api.send("POST", api.batch, (), {"requests": [_request(api.settings.base_url, *one) for one in chunk.items()]})
+        requests = [_request(api.settings.base_url, name, part) for name, part in chunk.items()]
+        whole = await api.send("POST", api.batch, (), {"requests": [*requests]})
         found = {text(one, "id"): one for one in elements("POST /$batch", {"value": whole.get("responses")})}
         for name, part in chunk.items():
             answers[name] = await _answer(api, part, found.get(name))

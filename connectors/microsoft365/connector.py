@@ -17,7 +17,6 @@ from connectors.contract import (
     WayIn,
 )
 from connectors.http import RefusedWith
-from connectors.microsoft365 import told
 from connectors.microsoft365.admin_roles import EndEligibility, RemoveRoles
 from connectors.microsoft365.auto_reply import SetAutoReply
 from connectors.microsoft365.client import VENDOR, Graph, make_pass, refused_as
@@ -43,6 +42,7 @@ from connectors.microsoft365.steps import (
     RevokeSessionsAgain,
 )
 from connectors.microsoft365.tasks import OwnedApplications, PartialAccess, ReturnDevices, TakeBackup
+from connectors.microsoft365.told import cautions, ways_in
 
 PASS_MINUTES = 60
 LOCK_OUT = (
@@ -111,10 +111,10 @@ class Microsoft365(Connector[Graph, Microsoft365Facts]):
         return questions(facts, choices)
 
     def ways_in(self, facts: Microsoft365Facts) -> tuple[WayIn, ...]:
-        return told.ways_in(facts)
+        return ways_in(facts)
 
     def cautions(self, facts: Microsoft365Facts) -> tuple[Caution, ...]:
-        return told.cautions(facts)
+        return cautions(facts)
 
     def reads(self) -> Mapping[str, Callable[[Graph, Account], Awaitable[Json]]]:
         return READS

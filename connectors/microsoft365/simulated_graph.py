@@ -15,7 +15,6 @@ from typing import TypeVar, cast
 from urllib.parse import quote
 
 from connectors.contract import Json
-from connectors.microsoft365 import simulated_groups, simulated_rest, simulated_roles
 from connectors.microsoft365.methods import ALTERNATE_MOBILE, MOBILE
 from connectors.microsoft365.roles import MAY_CHANGE_ADMINS, PRIVILEGED_ROLES
 from connectors.microsoft365.simulated_answers import (
@@ -32,8 +31,11 @@ from connectors.microsoft365.simulated_answers import (
     select,
     written,
 )
+from connectors.microsoft365.simulated_groups import ROUTES as GROUPS
 from connectors.microsoft365.simulated_people import APPLICATION, Person, SignInMethod, Tenant
+from connectors.microsoft365.simulated_rest import ROUTES as THE_REST
 from connectors.microsoft365.simulated_rest import license_states
+from connectors.microsoft365.simulated_roles import ROUTES as ROLES
 from connectors.microsoft365.simulated_things import Device, Group
 
 Kept = TypeVar("Kept", Person, Group, Device)
@@ -420,7 +422,7 @@ _ROUTES: tuple[tuple[str, str, frozenset[str], Callable[..., Answer]], ...] = (
         Directory.service_principals,
     ),
     ("DELETE", _ONE, _any("User.ReadWrite.All", "User.DeleteRestore.All"), Directory.delete_user),
-    *simulated_groups.ROUTES,
-    *simulated_rest.ROUTES,
-    *simulated_roles.ROUTES,
+    *GROUPS,
+    *THE_REST,
+    *ROLES,
 )

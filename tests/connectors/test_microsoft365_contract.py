@@ -1,4 +1,4 @@
-"""Microsoft 365 keeps to the connectors' contract, for a plain person, a synced one, a guest and one with everything."""
+"""Microsoft 365 keeps to the connectors' contract: a plain person, a synced one, a guest, one with everything."""
 
 from __future__ import annotations
 
