@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.contract import Choices, Done, Finding, Item, Json, Nothing, Outcome, Refused, Task, Waiting, Wave
+from connectors.contract import Choices, Done, Item, Json, Nothing, Outcome, Refused, Task, Waiting, Wave
 from connectors.entra import missing
 from connectors.http import RefusedWith
 from connectors.microsoft365.client import VENDOR, refused_as, text
@@ -14,6 +14,7 @@ from connectors.microsoft365.groups import Group, groups_among, read_groups, rea
 from connectors.microsoft365.guards import Ctx
 from connectors.microsoft365.roles import (
     GLOBAL_ADMINISTRATOR,
+    NO_PREMIUM,
     another_global_administrator,
     read_assignments,
     read_eligible,
@@ -36,14 +37,12 @@ class RemoveRoles(Removal):
 
     def wanted(self, choices: Choices, facts: Microsoft365Facts) -> bool:
         held = any(role.how != "eligible" for role in facts.roles)
-        return access_ends(choices) and (held or bool(facts.role_groups) or facts.roles_unknown)
-
-    async def see(self, ctx: Ctx) -> Finding:
-        task = await _not_ours(ctx, self.permissions, "remove every assigned role and role group")
-        return task or await super().see(ctx)
+        return access_ends(choices) and (held or bool(facts.role_groups) or facts.assigned_unknown)
 
     async def listed(self, ctx: Ctx) -> Sequence[Item] | Task | Nothing:
         items = await self._held(ctx)
+        if items and (task := await _not_ours(ctx, self.permissions, "remove", items)):
+            return task
         last = [item for item in items if _is_global(item)]
         if last and len(last) == len(items) and not await another_global_administrator(ctx.api, ctx.account.id):
             return Task(
@@ -143,17 +142,13 @@ class EndEligibility(Removal):
     none = "can activate no role"
 
     def wanted(self, choices: Choices, facts: Microsoft365Facts) -> bool:
-        return access_ends(choices) and any(role.how == "eligible" for role in facts.roles)
-
-    async def see(self, ctx: Ctx) -> Finding:
-        task = await _not_ours(ctx, self.permissions, "remove every eligible role")
-        return task or await super().see(ctx)
+        return access_ends(choices) and (any(role.how == "eligible" for role in facts.roles) or facts.eligible_unknown)
 
     async def listed(self, ctx: Ctx) -> Sequence[Item] | Task | Nothing:
         try:
             found = await read_eligible(ctx.api, ctx.account.id)
         except RefusedWith as refused:
-            if "PremiumLicenseRequired" in refused.code:
+            if NO_PREMIUM in refused.code:
                 return Nothing("the tenant has no Entra ID P2, so no role can be activated")
             raise
         items: list[Item] = []
@@ -163,7 +158,8 @@ class EndEligibility(Removal):
                 "directoryScopeId": text(one, "directoryScopeId") or "/",
             }
             items.append(Item(key=text(one, "id"), title=roles_of((one,), "eligible")[0].name, before=before))
-        return items
+        task = await _not_ours(ctx, self.permissions, "end the eligible role", items) if items else None
+        return task or items
 
     async def remove(self, ctx: Ctx, item: Item) -> None:
         try:
@@ -199,17 +195,17 @@ class EndEligibility(Removal):
         await ctx.api.send("POST", requests, self.permissions, body)
 
 
-async def _not_ours(ctx: Ctx, needs: Sequence[str], doing: str) -> Task | None:
+async def _not_ours(ctx: Ctx, needs: Sequence[str], doing: str, items: Sequence[Item]) -> Task | None:
     """A task where we were never given the right: taking roles is a permission many clients keep back."""
-    lacking = missing(needs, await ctx.api.permissions())
+    lacking = " and ".join(missing(needs, await ctx.api.permissions()))
     if not lacking:
         return None
     return Task(
-        reason=f"our application may not change roles here (it has no {' and '.join(lacking)})",
+        reason=f"our application may not change roles here (it has no {lacking})",
         instructions=(
             f"Sign in to https://entra.microsoft.com as Privileged Role Administrator, open Users > {ctx.account.name} "
-            f"> Assigned roles, and {doing}. Never remove the last Global Administrator. To let the bot do it, grant "
-            f"{' and '.join(lacking)} and retry."
+            f"> Assigned roles, and {doing}: {', '.join(item.title for item in items)}. Never remove the last Global "
+            f"Administrator. To let the bot do it, grant {lacking} and retry."
         ),
     )
 

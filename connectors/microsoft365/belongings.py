@@ -80,8 +80,8 @@ class Belongings(BaseModel):
 
     @property
     def sole_owner_of(self) -> tuple[Group, ...]:
-        """Cloud groups that nobody else owns; the domain's are its own affair."""
-        return tuple(one.group for one in self.owned if not one.others and not one.group.synced)
+        """Groups that nobody else owns and somebody may be given: neither the domain's, nor one that gives roles."""
+        return tuple(one.group for one in self.owned if not one.others and one.group.may_be_given)
 
     def may_have(self, part: str, known: object) -> bool:
         """Whether they have some of that, or whether it could not be told."""

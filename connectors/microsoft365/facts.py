@@ -19,6 +19,7 @@ from connectors.microsoft365.methods import Method, read_methods
 from connectors.microsoft365.roles import (
     GLOBAL_ADMINISTRATOR,
     MAY_CHANGE_ADMINS,
+    NO_PREMIUM,
     Role,
     another_global_administrator,
     read_assignments,
@@ -78,6 +79,10 @@ class Microsoft365Facts(BaseModel):
     """What could not be read, and why, as sentences."""
     roles_unknown: bool = False
     """Whether they are privileged could not be told for certain."""
+    assigned_unknown: bool = False
+    """Whether they hold a role, directly or by a group, could not be read."""
+    eligible_unknown: bool = False
+    """Whether they could activate one could not be read; without Entra ID P2 nobody can."""
     reports_unknown: bool = False
     """Whether somebody reports to them could not be told for everybody."""
     nameless: bool = False
@@ -167,6 +172,8 @@ async def _read(api: Graph, user_id: str) -> Microsoft365Facts:
         break_glass=user_id.casefold() in api.settings.break_glass,
         unknown=tuple(reader.unknown),
         roles_unknown=reader.roles_unknown,
+        assigned_unknown=any(one.result() is None for one in (active, reading_groups, *by_group)),
+        eligible_unknown=eligible.result() is None and not reader.no_premium,
         reports_unknown=reports.result() is None or reader.reports_cut,
         nameless=not any(text(user, name) for name in ("givenName", "surname", "jobTitle")),
         display_name=text(user, "displayName"),
@@ -201,6 +208,7 @@ class _Reader:
         self.unknown: list[str] = []
         self.roles_unknown = False
         self.reports_cut = False
+        self.no_premium = False
         self.owned: list[Json] | None = None
 
     async def told(self, what: str, reading: Awaitable[Read], *, guards_roles: bool = False) -> Read | None:
@@ -210,6 +218,7 @@ class _Reader:
         except RefusedWith as refused:
             self.unknown.append(f"Could not read {what}: {refused.message}.")
             self.roles_unknown = self.roles_unknown or guards_roles
+            self.no_premium = self.no_premium or NO_PREMIUM in refused.code
             return None
 
     async def role_groups(self) -> dict[str, str]:

@@ -53,6 +53,11 @@ class Group(BaseModel):
         return "licences" if self.licences else "here"
 
     @property
+    def may_be_given(self) -> bool:
+        """Whether a new owner can be added without making them an administrator."""
+        return not self.synced and not self.role_assignable
+
+    @property
     def why_not_here(self) -> str:
         """One phrase on why it is not left by us; empty when it is."""
         reasons = {

@@ -12,6 +12,7 @@ from connectors.contract import (
     Finding,
     Intent,
     Item,
+    Json,
     Nothing,
     Outcome,
     Refused,
@@ -51,12 +52,13 @@ class HandOverGroups(Change):
     async def see(self, ctx: Ctx) -> Finding:
         heir = ctx.choices["teams"]
         try:
-            groups = groups_among(await read_owned(ctx.api, ctx.account.id))
+            # An owner of a group that gives roles is an administrator: nobody becomes one by taking over teams.
+            groups = _given(await read_owned(ctx.api, ctx.account.id))
         except RefusedWith as refused:
             if is_gone(refused):
                 return Nothing(DELETED)
             raise
-        owners = await read_owners(ctx.api, tuple(group.id for group in groups if not group.synced))
+        owners = await read_owners(ctx.api, tuple(group.id for group in groups))
         sole = [group for group in groups if _alone(ctx, owners.get(group.id, frozenset()), heir)]
         open_ones = [group for group in sole if heir not in owners[group.id] or not await _belongs(ctx, group, heir)]
         if not open_ones:
@@ -121,7 +123,7 @@ class LeaveOwnerships(Removal):
         return access_ends(choices) and known.may_have("owned groups", known.owned)
 
     async def listed(self, ctx: Ctx) -> Sequence[Item] | Task | Nothing:
-        groups = [one for one in groups_among(await read_owned(ctx.api, ctx.account.id)) if _ours(one)]
+        groups = _given(await read_owned(ctx.api, ctx.account.id))
         owners = await read_owners(ctx.api, tuple(group.id for group in groups))
         shared = [group for group in groups if owners.get(group.id, frozenset()) - {ctx.account.id}]
         if groups and not shared:
@@ -163,9 +165,9 @@ def _alone(ctx: Ctx, owners: frozenset[str], heir: str) -> bool:
     return ctx.account.id in owners and not owners - {heir, ctx.account.id}
 
 
-def _ours(group: Group) -> bool:
-    """Cloud groups; those that give roles are a way in and go with the roles."""
-    return not group.synced and not group.role_assignable
+def _given(owned: list[Json]) -> list[Group]:
+    """Those that somebody may take over; the ones that give roles go with the roles, the domain's with the domain."""
+    return [group for group in groups_among(owned) if group.may_be_given]
 
 
 async def _handed(ctx: Ctx, group: Group, heir: str, owners: frozenset[str]) -> Item:

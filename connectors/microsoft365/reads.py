@@ -28,7 +28,7 @@ async def account(api: Graph, leaver: Account) -> Json:
 async def sole_owner_of(api: Graph, leaver: Account) -> Json:
     """{"groups": [{"id", "name"}]}: cloud groups that nobody else owns."""
     await api.load()
-    groups = [one for one in groups_among(await read_owned(api, leaver.id)) if not one.synced]
+    groups = [one for one in groups_among(await read_owned(api, leaver.id)) if one.may_be_given]
     owners = await read_owners(api, tuple(group.id for group in groups))
     alone = [group for group in groups if not owners.get(group.id, frozenset()) - {leaver.id}]
     return {"groups": [{"id": group.id, "name": group.name} for group in alone]}

@@ -11,6 +11,8 @@ from connectors.microsoft365.client import Graph, quoted, text
 
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 PRIVILEGED_AUTHENTICATION_ADMINISTRATOR = "7be44c8a-adaf-4e2a-84d6-ab2649e08a13"
+NO_PREMIUM = "PremiumLicenseRequired"
+"""Part of the code by which Graph says that the tenant has no Privileged Identity Management."""
 MAY_CHANGE_ADMINS = frozenset({GLOBAL_ADMINISTRATOR, PRIVILEGED_AUTHENTICATION_ADMINISTRATOR})
 
 # Roles whose holders only a Privileged Authentication or Global Administrator may change. `isPrivileged`

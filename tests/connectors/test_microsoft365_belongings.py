@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import JsonValue
 
-from connectors.contract import Account, Choices, Question, Throttled, Todo, Topic, Typed
+from connectors.contract import Account, Choices, Json, Question, Throttled, Todo, Topic, Typed
 from connectors.microsoft365 import CONNECTOR
 from connectors.microsoft365 import belongings as belongings_of
 from connectors.microsoft365.belongings import PARTS, Belongings, Somebody
@@ -68,7 +69,7 @@ async def test_everything_is_read_in_one_request_beside_the_others(microsoft: Mi
     await CONNECTOR.facts(api, context.account)
     batches = [call for call in microsoft.simulator.calls if call.path == "/$batch"]
     # One for what they have, one for who else owns their groups.
-    assert [len([*_parts(call.body)]) for call in batches] == [11, 5]
+    assert [len(_parts(call.body)) for call in batches] == [11, 5]
     known = context.facts.belongings
     assert len(known.groups) == 10
     assert len(known.devices) == 3
@@ -78,9 +79,9 @@ async def test_everything_is_read_in_one_request_beside_the_others(microsoft: Mi
     assert known.unread == ()
 
 
-def _parts(body: object) -> list[object]:
-    assert isinstance(body, dict)
-    requests: list[object] = body["requests"]
+def _parts(body: Json) -> list[JsonValue]:
+    requests = body["requests"]
+    assert isinstance(requests, list)
     return requests
 
 
@@ -148,7 +149,7 @@ async def test_what_is_not_known_is_planned_and_looked_at_later(microsoft: Micro
 
 
 def test_facts_written_down_before_there_were_belongings_still_load() -> None:
-    old = {"enabled": True, "user_name": "jane@contoso.example", "roles": [], "methods": []}
+    old: Json = {"enabled": True, "user_name": "jane@contoso.example", "roles": [], "methods": []}
     known = Microsoft365Facts.model_validate(old)
     assert set(known.belongings.unread) == set(PARTS)
     assert "besides access" not in told(known)

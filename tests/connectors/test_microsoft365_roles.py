@@ -13,6 +13,7 @@ from connectors.microsoft365.guards import Ctx
 from connectors.microsoft365.roles import GLOBAL_ADMINISTRATOR
 from connectors.microsoft365.simulated_people import (
     BREAK_GLASS,
+    CONTOSO,
     GROUP_ADMIN,
     HELPDESK_ADMINISTRATOR,
     HELPDESK_GROUP,
@@ -20,6 +21,7 @@ from connectors.microsoft365.simulated_people import (
     LAST_ADMIN,
     MARIA,
 )
+from connectors.microsoft365.simulator import Fault
 from tests.connectors.conftest import Microsoft
 from tests.connectors.test_microsoft365_steps import items, ready
 
@@ -133,6 +135,30 @@ async def test_a_role_that_can_be_activated_is_gone_only_when_its_removal_was_ca
     await EndEligibility().act(ctx, item, replace(intent, repeated=True))
     assert isinstance(await EndEligibility().undo(ctx, item), Done)
     assert jane.eligible == (HELPDESK_ADMINISTRATOR,)
+
+
+async def test_nobody_is_asked_about_roles_of_somebody_who_holds_none(microsoft: Microsoft) -> None:
+    """Most tenants have no Entra ID P2, and many give us no right to change roles."""
+    lacking = {*RemoveRoles.permissions, *EndEligibility.permissions}
+    microsoft.contoso.permissions = tuple(one for one in microsoft.contoso.permissions if one not in lacking)
+    microsoft.contoso.premium = False
+    ctx = await ready(microsoft, JANE)
+    assert not RemoveRoles().wanted({}, ctx.facts)
+    assert not EndEligibility().wanted({}, ctx.facts)
+    assert await RemoveRoles().look(ctx) == Nothing("holds no administrator role")
+
+
+@pytest.mark.parametrize(
+    ("match", "step"), [("roleAssignments", RemoveRoles()), ("roleEligibilityScheduleInstances", EndEligibility())]
+)
+async def test_roles_that_could_not_be_read_are_a_way_in_until_they_are_looked_at(
+    microsoft: Microsoft, match: str, step: RemoveRoles | EndEligibility
+) -> None:
+    microsoft.simulator.fail(CONTOSO, Fault("error", match=match, status=403, code="Authorization_RequestDenied"))
+    facts = (await ready(microsoft, JANE)).facts
+    assert step.wanted({}, facts)
+    way = next(way for way in CONNECTOR.ways_in(facts) if way.id == "microsoft365.roles")
+    assert step.id in way.ended_by
 
 
 async def test_without_the_licence_nothing_can_be_activated(microsoft: Microsoft) -> None:
