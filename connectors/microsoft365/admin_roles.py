@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from connectors.contract import Choices, Done, Item, Json, Nothing, Outcome, Refused, Task, Waiting, Wave
 from connectors.entra import missing
@@ -137,6 +138,8 @@ class EndEligibility(Removal):
     id = "microsoft365.end_eligibility"
     title = "End roles that can be activated"
     wave = Wave.LOCK_OUT
+    # The request is only taken at once; it is carried out some minutes later.
+    lag = timedelta(minutes=15)
     controls = ("CIS 5.4", "CIS 6.2", "NIST PS-4", "NIST AC-6")
     permissions = ("RoleEligibilitySchedule.ReadWrite.Directory",)
     none = "can activate no role"

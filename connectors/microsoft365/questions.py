@@ -77,7 +77,6 @@ def _access(known: Belongings, choices: Choices) -> list[Question]:
                     "partial",
                     "Some access stays",
                     "Sign-in is not blocked: a technician takes away the rest by hand, so it takes longer.",
-                    deliberate=True,
                 ),
             ),
             recommended="everything",

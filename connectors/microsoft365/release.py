@@ -46,7 +46,6 @@ class ReleaseLicences(Removal):
         LeaveGroups.id,
         LeaveLicenceGroups.id,
     )
-    # Assigning is quick; what it switches off may take minutes to show.
     controls = ("CIS 5.3", "NIST PS-4", "NIST AC-2")
     permissions = ("LicenseAssignment.ReadWrite.All", "User.Read.All")
     none = "holds no licence"

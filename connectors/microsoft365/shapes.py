@@ -66,8 +66,8 @@ class FieldChange(Change):
     name: ClassVar[str]
     """The field, as Graph calls it."""
     key: ClassVar[str]
-    """The only item's key; capitalised or as `item_title`, what people read."""
     item_title: ClassVar[str]
+    """Of the only item: what people read."""
     doing: ClassVar[str] = ""
     """What a person does in the admin centre where Graph would refuse us; empty: Graph never does."""
     still: ClassVar[str]

@@ -146,6 +146,18 @@ async def test_the_old_reply_is_kept_and_put_back(microsoft: Microsoft) -> None:
     assert "away" in str(box.reply["internalReplyMessage"])
 
 
+@pytest.mark.parametrize("changed", [{"status": "disabled"}, {"externalAudience": "none"}])
+async def test_words_that_reach_nobody_are_no_reply(microsoft: Microsoft, changed: dict[str, str]) -> None:
+    ctx = await leaver(microsoft, {"mailbox.reply": "standard"})
+    item = items(await SetAutoReply().look(ctx))[0]
+    await run(SetAutoReply(), ctx)
+    box = microsoft.simulator.person(OLIVIA).mailbox
+    assert box is not None
+    box.reply.update(changed)
+    assert isinstance(await SetAutoReply().confirm(ctx, item, Intent("key", ctx.clock.now()), ""), Waiting)
+    assert items(await SetAutoReply().look(ctx))
+
+
 async def test_no_mailbox_is_no_failure(microsoft: Microsoft) -> None:
     ctx = await leaver(microsoft, {"mailbox.reply": "standard"}, JANE)
     assert await SetAutoReply().look(ctx) == Nothing("there is no mailbox in the cloud")
