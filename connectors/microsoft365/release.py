@@ -25,7 +25,7 @@ from connectors.microsoft365.client import VENDOR, refused_as, text
 from connectors.microsoft365.facts import Microsoft365Facts
 from connectors.microsoft365.guards import Ctx, look_again_in
 from connectors.microsoft365.leave_groups import LICENCES_GO, LeaveGroups, LeaveLicenceGroups
-from connectors.microsoft365.licences import STATES, Licence, assign, licences_of, read_licences, read_products
+from connectors.microsoft365.licences import STATES, Licence, assign, licences_of, read_licences
 from connectors.microsoft365.mailbox_ground import why_mailbox_needs_licence
 from connectors.microsoft365.ownership import names_a_person
 from connectors.microsoft365.shapes import Change, Removal, access_ends
@@ -159,15 +159,6 @@ class ReassignLicences(Change):
         return Todo(tuple(_item(one, to=heir) for one in lacking))
 
     async def act(self, ctx: Ctx, item: Item, intent: Intent) -> Accepted:
-        products = await read_products(ctx.api)
-        seat = products.get(item.key)
-        if seat is not None and seat.used >= seat.bought and not intent.repeated:
-            raise Refused(
-                VENDOR,
-                f"assign {item.title}",
-                "no seat is free yet: what was released shows within minutes, unless it was in use elsewhere",
-                "Retry in some minutes, or buy a seat.",
-            )
         try:
             await assign(ctx.api, str(item.before["to"]), self.permissions, add=(_licence(item),))
         except RefusedWith as refused:
@@ -201,7 +192,10 @@ def explained(refused: RefusedWith, title: str) -> VendorError:
             "the person has no usage location",
             "Set it in https://entra.microsoft.com, Users > the person > Properties, then retry.",
         ),
-        "available licenses": ("no seat is free", "Buy one, or free one, then retry."),
+        "available licenses": (
+            "no seat is free",
+            "What was released shows within minutes: retry then, or buy a seat.",
+        ),
     }
     for words, (cause, fix) in said.items():
         if refused_as(refused, words):

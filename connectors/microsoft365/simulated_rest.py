@@ -406,6 +406,8 @@ def _deleted(person: Person) -> Json:
         "userPrincipalName": f"{person.id.replace('-', '')}{person.user_name}",
         "mail": person.mail or None,
         "jobTitle": person.title or None,
+        # As it was when it was deleted: no sign that nobody can sign in.
+        "accountEnabled": True,
         "deletedDateTime": written(person.deleted_at),
     }
 

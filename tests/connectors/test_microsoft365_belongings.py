@@ -85,6 +85,13 @@ def _parts(body: Json) -> list[JsonValue]:
     return requests
 
 
+async def test_long_lists_in_a_batch_are_read_to_the_last_page(microsoft: Microsoft) -> None:
+    microsoft.contoso.page_size = 3
+    known = (await facts(microsoft, OLIVIA)).belongings
+    assert len(known.groups) == 10
+    assert len(known.owned) == 5
+
+
 async def test_a_plain_person_has_nothing_and_that_is_known(microsoft: Microsoft) -> None:
     known = (await facts(microsoft, JANE)).belongings
     assert known == Belongings(manager=known.manager, organisation="Contoso", unread=())
