@@ -124,12 +124,15 @@ class LeaveOwnerships(Removal):
 
     async def listed(self, ctx: Ctx) -> Sequence[Item] | Task | Nothing:
         groups = _given(await read_owned(ctx.api, ctx.account.id))
+        if names_a_person(ctx.choices, "teams"):
+            # Those still theirs alone are handed over first: the approval shows them, and Graph keeps a last owner.
+            return [_owned(group) for group in groups]
         owners = await read_owners(ctx.api, tuple(group.id for group in groups))
         shared = [group for group in groups if owners.get(group.id, frozenset()) - {ctx.account.id}]
         if groups and not shared:
             alone = ", ".join(group.name for group in groups)
             return Nothing(f"stays the only owner of {alone}, since nobody was named to take over")
-        return [Item(key=group.id, title=group.name, before={"owner": True}) for group in shared]
+        return [_owned(group) for group in shared]
 
     async def remove(self, ctx: Ctx, item: Item) -> None:
         try:
@@ -163,6 +166,10 @@ class LeaveOwnerships(Removal):
 def _alone(ctx: Ctx, owners: frozenset[str], heir: str) -> bool:
     """Whether nobody but the leaver and the new owner owns it: a hand-over half done is finished."""
     return ctx.account.id in owners and not owners - {heir, ctx.account.id}
+
+
+def _owned(group: Group) -> Item:
+    return Item(key=group.id, title=group.name, before={"owner": True})
 
 
 def _given(owned: list[Json]) -> list[Group]:
