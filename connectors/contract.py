@@ -257,6 +257,11 @@ class Task:
     instructions: str
 
 
+@dataclass(frozen=True)
+class Premature(Task):
+    """Its ground is missing: something else has to be so first. Told while the plan is proposed; later a task."""
+
+
 Finding = Todo | Nothing | Task
 
 
@@ -313,6 +318,8 @@ class Step(ABC, Generic[Api, Facts]):
     """Steps that must be confirmed (or shown unneeded by the facts) first: they guard against harm."""
     after: ClassVar[tuple[str, ...]] = ()
     """Steps that must have settled first, however they ended: mere order."""
+    unlocked_by: ClassVar[tuple[str, ...]] = ()
+    """Steps after whose success a task of this one is tried again by itself: an administrator's roles are gone."""
     lag: ClassVar[timedelta] = timedelta(minutes=5)
     """How long a read-back may stay stale before a person is asked."""
     controls: ClassVar[tuple[str, ...]] = ()
@@ -354,7 +361,10 @@ class Step(ABC, Generic[Api, Facts]):
 
 
 class TaskStep(Step[Api, Facts]):
-    """A step no API can do: a named person does it by exact instructions, and closing it checks."""
+    """A step no API can do: a named person does it by exact instructions, and closing it checks.
+
+    What they state meets another step's `requires`: nothing better can be had.
+    """
 
     @abstractmethod
     def task(self, ctx: Context[Api, Facts]) -> Task:

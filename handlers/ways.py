@@ -65,14 +65,14 @@ def last_possible_access(ways: list[WayState]) -> datetime | None:
 
 
 def _state(house: House, way: WayIn, rows: ByStep) -> WayState:
-    if way.kept:
-        return WayState(way.title, Mark.SKIPPED, None, f"OPEN by the client's choice: {way.kept}")
     there = [row for name in way.ended_by for row in rows.get(name, []) if way.subject in {"", row.subject}]
     missing = {row.step for row in there} != set(way.ended_by)
     ended = bool(there) and not missing and all(row.state == StepState.DONE for row in there)
     times = [row.settled_at for row in there if row.settled_at is not None]
     if ended:
         return WayState(way.title, Mark.DONE, max(times, default=None), "ended", way.lingers, way.why_lingers)
+    if way.kept and not there:
+        return WayState(way.title, Mark.SKIPPED, None, f"OPEN by the client's choice: {way.kept}")
     mark, words = _open(house, there, missing=missing)
     stated = bool(there) and not missing and all(row.state in {StepState.DONE, StepState.STATED} for row in there)
     return WayState(way.title, mark, None, words, way.lingers, way.why_lingers, stated=stated)

@@ -1,4 +1,4 @@
-"""Microsoft 365: the directory, and the lock-out. See README.md."""
+"""Microsoft 365: the directory, the lock-out, and what becomes of the rest. See README.md."""
 
 from connectors.microsoft365.connector import Microsoft365
 

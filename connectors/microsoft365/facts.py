@@ -1,4 +1,4 @@
-"""What the lock-out needs to know about one account, read side by side in as few round trips as possible."""
+"""What is known about one account, read side by side in two round trips: what ends access first, then the rest."""
 
 from __future__ import annotations
 
@@ -11,13 +11,24 @@ from pydantic import BaseModel, ConfigDict
 
 from connectors.contract import Account, Json
 from connectors.http import RefusedWith
+from connectors.microsoft365.belongings import Belongings, read_belongings, read_ownership, with_licences
 from connectors.microsoft365.client import Graph, quoted, text
+from connectors.microsoft365.groups import GROUP_FIELDS, read_owned
+from connectors.microsoft365.licences import STATES
 from connectors.microsoft365.methods import Method, read_methods
-from connectors.microsoft365.roles import GLOBAL_ADMINISTRATOR, MAY_CHANGE_ADMINS, Role, roles_of
+from connectors.microsoft365.roles import (
+    GLOBAL_ADMINISTRATOR,
+    MAY_CHANGE_ADMINS,
+    NO_PREMIUM,
+    Role,
+    another_global_administrator,
+    read_assignments,
+    read_eligible,
+    roles_of,
+)
 
 _USER = (
     "id",
-    "displayName",
     "userPrincipalName",
     "accountEnabled",
     "userType",
@@ -26,6 +37,11 @@ _USER = (
     "onPremisesSamAccountName",
     "onPremisesLastSyncDateTime",
     "signInSessionsValidFromDateTime",
+    "displayName",
+    "givenName",
+    "surname",
+    "jobTitle",
+    STATES,
 )
 _MOST_REPORTS = 2000
 
@@ -63,8 +79,19 @@ class Microsoft365Facts(BaseModel):
     """What could not be read, and why, as sentences."""
     roles_unknown: bool = False
     """Whether they are privileged could not be told for certain."""
+    assigned_unknown: bool = False
+    """Whether they hold a role, directly or by a group, could not be read."""
+    eligible_unknown: bool = False
+    """Whether they could activate one could not be read; without Entra ID P2 nobody can."""
     reports_unknown: bool = False
     """Whether somebody reports to them could not be told for everybody."""
+    nameless: bool = False
+    """Neither first name, last name nor title: people have one, service accounts don't."""
+    display_name: str = ""
+    deleted: datetime | None = None
+    """When the account was deleted; nothing can sign in with it, and it can be restored for 30 days."""
+    belongings: Belongings = Belongings()
+    """Everything but the ways in."""
 
 
 async def read_facts(api: Graph, account: Account) -> Microsoft365Facts:
@@ -82,21 +109,32 @@ async def _read(api: Graph, user_id: str) -> Microsoft365Facts:
     told = reader.told
     async with asyncio.TaskGroup() as side_by_side:
         start = side_by_side.create_task
-        reading_user = start(api.read(api.user(user_id).to_get_request_information(), select=_USER))
-        active = start(told("active roles", reader.role_assignments(user_id), guards_roles=True))
-        eligible = start(told("roles that can be activated (PIM, Entra ID P2)", reader.eligible(), guards_roles=True))
+        reading_user = start(api.find(api.user(user_id).to_get_request_information(), select=_USER))
+        active = start(told("active roles", read_assignments(api, user_id), guards_roles=True))
+        activatable = told(
+            "roles that can be activated (PIM, Entra ID P2)", read_eligible(api, user_id), guards_roles=True
+        )
+        eligible = start(activatable)
         reading_groups = start(told("role-assignable groups", reader.role_groups(), guards_roles=True))
         methods = start(told("sign-in methods", reader.methods()))
         reports = start(told("people reporting to them", reader.reports()))
         federated = start(told("which domains are federated", reader.federated_domains()))
+        reading_rest = start(read_belongings(api, user_id))
+    user = reading_user.result()
+    if user is None:
+        return await _read_deleted(api, user_id)
+    rest, products = reading_rest.result()
     groups = reading_groups.result() or {}
     async with asyncio.TaskGroup() as side_by_side:
         by_group = [
             side_by_side.create_task(
-                told(f"roles of the group {name}", reader.role_assignments(group), guards_roles=True)
+                told(f"roles of the group {name}", read_assignments(api, group), guards_roles=True)
             )
             for group, name in groups.items()
         ]
+        owning = side_by_side.create_task(
+            read_ownership(api, user_id, reader.owned, with_licences(rest, user, products))
+        )
     roles = (
         *roles_of(active.result() or (), "active"),
         *roles_of(eligible.result() or (), "eligible"),
@@ -112,7 +150,6 @@ async def _read(api: Graph, user_id: str) -> Microsoft365Facts:
             )
         # Not told is taken as the careful answer: we may not, and nobody else is known.
         may_change, last = ours.result() is True, others.result() is not False
-    user = reading_user.result()
     user_name = text(user, "userPrincipalName")
     domain = user_name.rpartition("@")[2].casefold()
     return Microsoft365Facts(
@@ -135,7 +172,26 @@ async def _read(api: Graph, user_id: str) -> Microsoft365Facts:
         break_glass=user_id.casefold() in api.settings.break_glass,
         unknown=tuple(reader.unknown),
         roles_unknown=reader.roles_unknown,
+        assigned_unknown=any(one.result() is None for one in (active, reading_groups, *by_group)),
+        eligible_unknown=eligible.result() is None and not reader.no_premium,
         reports_unknown=reports.result() is None or reader.reports_cut,
+        nameless=not any(text(user, name) for name in ("givenName", "surname", "jobTitle")),
+        display_name=text(user, "displayName"),
+        belongings=owning.result(),
+    )
+
+
+async def _read_deleted(api: Graph, user_id: str) -> Microsoft365Facts:
+    """What is left of an account deleted less than 30 days ago. Refused when there is nothing left."""
+    deleted = api.sdk.directory.deleted_items.by_directory_object_id(user_id)
+    found = await api.read(deleted.to_get_request_information())
+    return Microsoft365Facts(
+        enabled=False,
+        user_name=text(found, "userPrincipalName"),
+        display_name=text(found, "displayName"),
+        deleted=moment(found.get("deletedDateTime")),
+        belongings=Belongings(unread=()),
+        break_glass=user_id.casefold() in api.settings.break_glass,
     )
 
 
@@ -152,6 +208,8 @@ class _Reader:
         self.unknown: list[str] = []
         self.roles_unknown = False
         self.reports_cut = False
+        self.no_premium = False
+        self.owned: list[Json] | None = None
 
     async def told(self, what: str, reading: Awaitable[Read], *, guards_roles: bool = False) -> Read | None:
         """The reading, or None and a note where Graph understood and said no (no licence, no permission)."""
@@ -160,32 +218,17 @@ class _Reader:
         except RefusedWith as refused:
             self.unknown.append(f"Could not read {what}: {refused.message}.")
             self.roles_unknown = self.roles_unknown or guards_roles
+            self.no_premium = self.no_premium or NO_PREMIUM in refused.code
             return None
-
-    async def role_assignments(self, principal: str) -> list[Json]:
-        directory = self.api.sdk.role_management.directory
-        return await self.api.read_all(
-            directory.role_assignments.to_get_request_information(),
-            filter=f"principalId eq {quoted(principal)}",
-            expand="roleDefinition",
-        )
-
-    async def eligible(self) -> list[Json]:
-        directory = self.api.sdk.role_management.directory
-        return await self.api.read_all(
-            directory.role_eligibility_schedule_instances.to_get_request_information(),
-            filter=f"principalId eq {quoted(self.user)}",
-            expand="roleDefinition",
-        )
 
     async def role_groups(self) -> dict[str, str]:
         """Role-assignable groups they belong to, through others too, or own: id → name."""
-        fields = ("id", "displayName", "isAssignableToRole")
         user = self.api.user(self.user)
         inside, owned = await asyncio.gather(
-            self.api.read_all(user.transitive_member_of.to_get_request_information(), select=fields),
-            self.api.read_all(user.owned_objects.to_get_request_information(), select=fields),
+            self.api.read_all(user.transitive_member_of.to_get_request_information(), select=GROUP_FIELDS),
+            read_owned(self.api, self.user),
         )
+        self.owned = owned
         return {
             text(group, "id"): text(group, "displayName")
             for group in (*inside, *owned)
@@ -234,26 +277,11 @@ class _Reader:
             if not found:
                 return False
             self.api.service_principal = text(found[0], "id")
-        ours = await self.role_assignments(self.api.service_principal)
+        ours = await read_assignments(self.api, self.api.service_principal)
         return any(role.id in MAY_CHANGE_ADMINS for role in roles_of(ours, "active"))
 
     async def is_last_global_administrator(self, roles: Iterable[Role]) -> bool:
         """Whether no other enabled user holds the role directly. Holders by group are not counted on."""
         if not any(role.id == GLOBAL_ADMINISTRATOR and role.how != "eligible" for role in roles):
             return False
-        directory = self.api.sdk.role_management.directory
-        holders = await self.api.read_all(
-            directory.role_assignments.to_get_request_information(),
-            filter=f"roleDefinitionId eq {quoted(GLOBAL_ADMINISTRATOR)}",
-        )
-        others = {text(holder, "principalId") for holder in holders} - {self.user}
-        if not others:
-            return True
-        # Graph takes at most 15 values in one 'in' (advanced filters, read 2026-11).
-        some = sorted(others)[:15]
-        people = await self.api.read_all(
-            self.api.sdk.users.to_get_request_information(),
-            filter=f"id in ({','.join(quoted(other) for other in some)})",
-            select=("id", "accountEnabled"),
-        )
-        return not any(person.get("accountEnabled") is True for person in people)
+        return not await another_global_administrator(self.api, self.user)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
-from connectors.contract import Context, Task
+from connectors.contract import Context, Json, Task
+from connectors.http import RefusedWith
 from connectors.microsoft365.client import ADMIN_ROLES_NEEDED, Graph
 from connectors.microsoft365.facts import Microsoft365Facts
+from connectors.microsoft365.groups import GROUP_FIELDS, read_owned
+from connectors.microsoft365.roles import NO_PREMIUM, read_assignments, read_eligible, roles_of
 
 Ctx = Context[Graph, Microsoft365Facts]
 
@@ -28,11 +32,14 @@ def emergency_account(ctx: Ctx) -> Task | None:
     )
 
 
-def by_hand(ctx: Ctx, doing: str) -> Task | None:
-    """A task where we may not act, or where Graph would refuse us: an administrator, and no role of ours."""
+async def by_hand(ctx: Ctx, doing: str) -> Task | None:
+    """A task where we may not act, or where Graph would refuse us: an administrator, and no role of ours.
+
+    Whether they still are one is asked afresh: their roles may have been taken away meanwhile.
+    """
     if forbidden := emergency_account(ctx):
         return forbidden
-    if not ctx.facts.privileged or ctx.facts.may_change_admins:
+    if not ctx.facts.privileged or ctx.facts.may_change_admins or not await _still_an_administrator(ctx):
         return None
     roles = [role.name for role in ctx.facts.roles if role.privileged]
     held = ", ".join([*roles, *(f"group {group}" for group in ctx.facts.role_groups)])
@@ -43,6 +50,31 @@ def by_hand(ctx: Ctx, doing: str) -> Task | None:
             f"{doing}. To let the bot do it, give our application's service principal that role and retry."
         ),
     )
+
+
+async def _still_an_administrator(ctx: Ctx) -> bool:
+    """Whether a privileged role or a role group is theirs now; in doubt yes."""
+    api, user = ctx.api, ctx.account.id
+    inside = api.read_all(api.user(user).transitive_member_of.to_get_request_information(), select=GROUP_FIELDS)
+    try:
+        active, eligible, groups, owned = await asyncio.gather(
+            read_assignments(api, user), _eligible(ctx), inside, read_owned(api, user)
+        )
+    except RefusedWith:
+        return True
+    held = (*roles_of(active, "active"), *roles_of(eligible, "eligible"))
+    return any(role.privileged for role in held) or any(
+        group.get("isAssignableToRole") is True for group in (*groups, *owned)
+    )
+
+
+async def _eligible(ctx: Ctx) -> list[Json]:
+    try:
+        return await read_eligible(ctx.api, ctx.account.id)
+    except RefusedWith as refused:
+        if NO_PREMIUM in refused.code:
+            return []
+        raise
 
 
 def look_again_in(ctx: Ctx, since: datetime) -> float:

@@ -12,7 +12,7 @@ from connectors.http import RefusedWith
 from connectors.microsoft365.client import VENDOR, Graph, is_gone, refused_as, text
 
 if TYPE_CHECKING:
-    from kiota_abstractions.request_information import RequestInformation
+    from kiota_abstractions.base_request_builder import BaseRequestBuilder
     from msgraph.generated.users.item.authentication.authentication_request_builder import (
         AuthenticationRequestBuilder,
     )
@@ -29,19 +29,62 @@ class Method(BaseModel):
     title: str
 
 
-_TITLES: dict[str, str] = {
-    "emailAuthenticationMethod": "Email",
-    "externalAuthenticationMethod": "External method",
-    "fido2AuthenticationMethod": "Security key or passkey",
-    "hardwareOathAuthenticationMethod": "Hardware token",
-    "microsoftAuthenticatorAuthenticationMethod": "Microsoft Authenticator",
-    "phoneAuthenticationMethod": "Phone",
-    "platformCredentialAuthenticationMethod": "Platform credential",
-    "qrCodePinAuthenticationMethod": "QR code with PIN",
-    "softwareOathAuthenticationMethod": "Authenticator app codes",
-    "temporaryAccessPassAuthenticationMethod": "Temporary Access Pass",
-    "windowsHelloForBusinessAuthenticationMethod": "Windows Hello for Business",
+# Title and address of each type, in the order of removal. Graph refuses to delete the default method while others
+# remain, and the alternate phone must go before the mobile one (Microsoft Graph, phoneAuthenticationMethod, read
+# 2026-11). Which one is the default only beta tells; it is nearly always the app or the mobile phone.
+_KINDS: dict[str, tuple[str, Callable[[AuthenticationRequestBuilder, str], BaseRequestBuilder]]] = {
+    "temporaryAccessPassAuthenticationMethod": (
+        "Temporary Access Pass",
+        lambda of, key: of.temporary_access_pass_methods.by_temporary_access_pass_authentication_method_id(key),
+    ),
+    "emailAuthenticationMethod": (
+        "Email",
+        lambda of, key: of.email_methods.by_email_authentication_method_id(key),
+    ),
+    "externalAuthenticationMethod": (
+        "External method",
+        lambda of, key: of.external_authentication_methods.by_external_authentication_method_id(key),
+    ),
+    "windowsHelloForBusinessAuthenticationMethod": (
+        "Windows Hello for Business",
+        lambda of, key: of.windows_hello_for_business_methods.by_windows_hello_for_business_authentication_method_id(
+            key
+        ),
+    ),
+    "platformCredentialAuthenticationMethod": (
+        "Platform credential",
+        lambda of, key: of.platform_credential_methods.by_platform_credential_authentication_method_id(key),
+    ),
+    "fido2AuthenticationMethod": (
+        "Security key or passkey",
+        lambda of, key: of.fido2_methods.by_fido2_authentication_method_id(key),
+    ),
+    "softwareOathAuthenticationMethod": (
+        "Authenticator app codes",
+        lambda of, key: of.software_oath_methods.by_software_oath_authentication_method_id(key),
+    ),
+    "phoneAuthenticationMethod": (
+        "Phone",
+        lambda of, key: of.phone_methods.by_phone_authentication_method_id(key),
+    ),
+    "microsoftAuthenticatorAuthenticationMethod": (
+        "Microsoft Authenticator",
+        lambda of, key: of.microsoft_authenticator_methods.by_microsoft_authenticator_authentication_method_id(key),
+    ),
 }
+_ORDER = tuple(_KINDS)
+# These two only beta can delete.
+_STUCK = {
+    "hardwareOathAuthenticationMethod": "Hardware token",
+    "qrCodePinAuthenticationMethod": "QR code with PIN",
+}
+_TITLES = {kind: title for kind, (title, _) in _KINDS.items()} | _STUCK
+
+# Phones have fixed ids, the same for everybody (Microsoft Graph, phoneAuthenticationMethod, read 2026-11).
+MOBILE = "3179e48a-750b-4051-897c-87b9720928f7"
+ALTERNATE_MOBILE = "b6332ec1-7057-4abe-9331-3d72feddfe41"
+OFFICE = "e37fc753-ff3b-4958-9484-eaa9425c82bc"
+_PHONES = (ALTERNATE_MOBILE, OFFICE, MOBILE)
 
 
 async def read_methods(api: Graph, user: str) -> tuple[Method, ...]:
@@ -58,65 +101,16 @@ async def read_methods(api: Graph, user: str) -> tuple[Method, ...]:
     return tuple(methods)
 
 
-# Which builder deletes which type, in the order of removal. Graph refuses to delete the default method while
-# others remain, and the alternate phone must go before the mobile one (Microsoft Graph, phoneAuthenticationMethod,
-# read 2026-11). Which one is the default only beta tells; it is nearly always the app or the mobile phone.
-_DELETE: dict[str, Callable[[AuthenticationRequestBuilder, str], RequestInformation]] = {
-    "temporaryAccessPassAuthenticationMethod": lambda of, key: (
-        of.temporary_access_pass_methods.by_temporary_access_pass_authentication_method_id(
-            key
-        ).to_delete_request_information()
-    ),
-    "emailAuthenticationMethod": lambda of, key: of.email_methods.by_email_authentication_method_id(
-        key
-    ).to_delete_request_information(),
-    "externalAuthenticationMethod": lambda of, key: (
-        of.external_authentication_methods.by_external_authentication_method_id(key).to_delete_request_information()
-    ),
-    "windowsHelloForBusinessAuthenticationMethod": lambda of, key: (
-        of.windows_hello_for_business_methods.by_windows_hello_for_business_authentication_method_id(
-            key
-        ).to_delete_request_information()
-    ),
-    "platformCredentialAuthenticationMethod": lambda of, key: (
-        of.platform_credential_methods.by_platform_credential_authentication_method_id(
-            key
-        ).to_delete_request_information()
-    ),
-    "fido2AuthenticationMethod": lambda of, key: of.fido2_methods.by_fido2_authentication_method_id(
-        key
-    ).to_delete_request_information(),
-    "softwareOathAuthenticationMethod": lambda of, key: (
-        of.software_oath_methods.by_software_oath_authentication_method_id(key).to_delete_request_information()
-    ),
-    "phoneAuthenticationMethod": lambda of, key: of.phone_methods.by_phone_authentication_method_id(
-        key
-    ).to_delete_request_information(),
-    "microsoftAuthenticatorAuthenticationMethod": lambda of, key: (
-        of.microsoft_authenticator_methods.by_microsoft_authenticator_authentication_method_id(
-            key
-        ).to_delete_request_information()
-    ),
-}
-_ORDER = tuple(_DELETE)
-
-# Phones have fixed ids, the same for everybody (Microsoft Graph, phoneAuthenticationMethod, read 2026-11).
-MOBILE = "3179e48a-750b-4051-897c-87b9720928f7"
-ALTERNATE_MOBILE = "b6332ec1-7057-4abe-9331-3d72feddfe41"
-OFFICE = "e37fc753-ff3b-4958-9484-eaa9425c82bc"
-_PHONES = (ALTERNATE_MOBILE, OFFICE, MOBILE)
-
-
 def removable(kind: str) -> bool:
     """Whether Graph v1.0 can delete methods of that type; hardware tokens and QR codes only beta can."""
-    return kind in _DELETE
+    return kind in _KINDS
 
 
 def order_of_removal(methods: Iterable[Method]) -> tuple[Method, ...]:
     """Those that can be deleted first, the likely default last of them; then those that cannot."""
 
     def place(method: Method) -> tuple[int, int]:
-        kind = _ORDER.index(method.kind) if method.kind in _DELETE else len(_ORDER)
+        kind = _ORDER.index(method.kind) if method.kind in _KINDS else len(_ORDER)
         return kind, _PHONES.index(method.id) if method.id in _PHONES else 0
 
     return tuple(sorted(methods, key=place))
@@ -149,9 +143,9 @@ async def delete_method(api: Graph, user: str, key: str, kind: str, needs: Seque
 
 
 async def _delete(api: Graph, user: str, key: str, kind: str, needs: Sequence[str]) -> None:
-    info = _DELETE[kind](api.user(user).authentication, key)
+    _, where = _KINDS[kind]
     try:
-        await api.write(info, needs)
+        await api.send("DELETE", where(api.user(user).authentication, key), needs)
     except RefusedWith as refused:
         if not is_gone(refused):
             raise

@@ -39,24 +39,29 @@ async def search_people(api: Graph, text: str) -> list[Account]:
     if not text:
         return []
     await api.load()
-    found = _merged(await asyncio.gather(_by_words(api, text), _by_beginning(api, text)))
+    *living, gone = await asyncio.gather(_by_words(api, text), _by_beginning(api, text), _deleted(api, text))
+    found = _merged(living)
     if not found:
         first = text[0]
         near = _merged([await _filtered(api, [first], ("displayName", "surname"), 999)])
         found = [person for person in near if _rank(person, text) < _NO_MATCH]
+    found += [_gone(person) for person in gone]
     ranked = sorted(found, key=lambda person: (*_order(person, text), person.name.casefold(), person.id))
     return ranked[:MOST_HITS]
 
 
 async def find_person(api: Graph, leaver: Account) -> list[Account]:
-    """The account with the leaver's object id; none when it was deleted."""
-    try:
-        found = await api.read(api.user(leaver.id).to_get_request_information(), select=FIELDS)
-    except RefusedWith as refused:
-        if refused.status == 404:
+    """The account with the leaver's object id, also when it was deleted less than 30 days ago."""
+    found = await api.find(api.user(leaver.id).to_get_request_information(), select=FIELDS)
+    if found is not None:
+        account = _account(found)
+    else:
+        deleted = api.sdk.directory.deleted_items.by_directory_object_id(leaver.id)
+        found = await api.find(deleted.to_get_request_information())
+        if found is None:
             return []
-        raise
-    return [_account(found).model_copy(update={"matched_by": leaver.matched_by or "same object id"})]
+        account = _gone(found)
+    return [account.model_copy(update={"matched_by": leaver.matched_by or "same object id"})]
 
 
 async def _by_words(api: Graph, text: str) -> list[Json]:
@@ -86,6 +91,32 @@ async def _filtered(api: Graph, starts: Iterable[str], names: Iterable[str], top
         api.sdk.users.to_get_request_information(), filter=" or ".join(clauses), select=FIELDS, top=top
     )
     return _people(page)
+
+
+async def _deleted(api: Graph, text: str) -> list[Json]:
+    """Who was deleted in the last 30 days: else somebody of the same name is taken for them."""
+    clauses = [f"startswith({name},{quoted(text)})" for name in ("displayName", "userPrincipalName")]
+    try:
+        page = await api.read(
+            api.sdk.directory.deleted_items.graph_user.to_get_request_information(),
+            filter=" or ".join(clauses),
+            select=(*FIELDS, "deletedDateTime"),
+            count=True,
+            top=MOST_HITS,
+        )
+    except RefusedWith:
+        # Not every application may see them, and the living are what was asked for.
+        return []
+    return _people(page)
+
+
+def _gone(user: Json) -> Account:
+    """A deleted account, told apart from everybody else's."""
+    account, when = _account(user), str(user.get("deletedDateTime") or "")[:10]
+    title = f"account deleted on {when}" if when else "account deleted"
+    return account.model_copy(
+        update={"enabled": False, "title": f"{account.title}, {title}" if account.title else title}
+    )
 
 
 def _people(page: Json) -> list[Json]:

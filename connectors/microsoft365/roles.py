@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from pydantic import BaseModel, ConfigDict
 
 from connectors.contract import Json
-from connectors.microsoft365.client import text
+from connectors.microsoft365.client import Graph, quoted, text
 
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 PRIVILEGED_AUTHENTICATION_ADMINISTRATOR = "7be44c8a-adaf-4e2a-84d6-ab2649e08a13"
+NO_PREMIUM = "PremiumLicenseRequired"
+"""Part of the code by which Graph says that the tenant has no Privileged Identity Management."""
 MAY_CHANGE_ADMINS = frozenset({GLOBAL_ADMINISTRATOR, PRIVILEGED_AUTHENTICATION_ADMINISTRATOR})
 
 # Roles whose holders only a Privileged Authentication or Global Administrator may change. `isPrivileged`
@@ -70,3 +72,39 @@ def roles_of(assignments: Iterable[Json], how: str) -> tuple[Role, ...]:
         name = text(named, "displayName") or PRIVILEGED_ROLES.get(role, role)
         roles[role] = Role(id=role, name=name, how=how)
     return tuple(roles.values())
+
+
+async def read_assignments(api: Graph, principal: str) -> list[Json]:
+    """Active assignments of a user, group or application, afresh; activated ones (PIM) among them."""
+    return await api.read_all(
+        api.sdk.role_management.directory.role_assignments.to_get_request_information(),
+        filter=f"principalId eq {quoted(principal)}",
+        expand="roleDefinition",
+    )
+
+
+async def read_eligible(api: Graph, principal: str) -> list[Json]:
+    """Roles that could be activated, afresh. Refused where the tenant has no Entra ID P2."""
+    return await api.read_all(
+        api.sdk.role_management.directory.role_eligibility_schedule_instances.to_get_request_information(),
+        filter=f"principalId eq {quoted(principal)}",
+        expand="roleDefinition",
+    )
+
+
+async def another_global_administrator(api: Graph, user: str) -> bool:
+    """Whether an enabled user besides them holds the role directly. Holders by group are not counted on."""
+    holders = await api.read_all(
+        api.sdk.role_management.directory.role_assignments.to_get_request_information(),
+        filter=f"roleDefinitionId eq {quoted(GLOBAL_ADMINISTRATOR)}",
+    )
+    others = sorted({text(holder, "principalId") for holder in holders} - {user})
+    # Graph takes at most 15 values in one 'in' (advanced filters, read 2026-11).
+    for start in range(0, len(others), 15):
+        some = ",".join(quoted(other) for other in others[start : start + 15])
+        people = await api.read_all(
+            api.sdk.users.to_get_request_information(), filter=f"id in ({some})", select=("id", "accountEnabled")
+        )
+        if any(person.get("accountEnabled") is True for person in people):
+            return True
+    return False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from connectors.contract import Json
 
@@ -18,12 +19,57 @@ class Answer:
     body: Json | None = None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One request, as the directory sees it."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: Json
+    eventual: bool
+    """ConsistencyLevel: eventual was sent."""
+    permissions: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Something that changed in a tenant."""
+
+    number: int
+    at: datetime
+    tenant: str
+    user: str
+    what: str
+    detail: str = ""
+
+
 class Refusal(Exception):
     """A Graph error: status, code, message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         self.answer = error(status, code, message)
         super().__init__(message)
+
+
+SYNCED_REFUSAL = (
+    "Unable to update the specified properties for on-premises mastered Directory Sync objects or objects "
+    "currently undergoing migration."
+)
+
+
+def absent(what: str) -> Refusal:
+    """There is no such thing."""
+    return Refusal(
+        404,
+        "Request_ResourceNotFound",
+        f"Resource '{what}' does not exist or one of its queried reference-property objects are not present.",
+    )
+
+
+def refused(message: str) -> Refusal:
+    """Most of Graph's refusals share this code and differ by their words."""
+    return Refusal(400, "Request_BadRequest", message)
 
 
 def forbidden() -> Refusal:
@@ -67,3 +113,14 @@ def filtering(text: str) -> Callable[[Json], bool]:
         values = set(re.findall(value, among[2]))
         return lambda one: one.get(among[1]) in values
     raise Refusal(400, "Request_UnsupportedQuery", "Unsupported or invalid query filter clause specified.")
+
+
+def written(moment: datetime | None) -> str | None:
+    """As Graph writes a time."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else None
+
+
+def select(whole: Json, asked: Asked, default: Iterable[str]) -> Json:
+    """The fields asked for, or the usual ones."""
+    names = asked.query["$select"].split(",") if "$select" in asked.query else list(default)
+    return {name: whole[name] for name in names if name in whole}

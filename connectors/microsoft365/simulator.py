@@ -19,12 +19,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
+from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
+from pydantic import JsonValue
 
 from connectors.contract import Json
-from connectors.microsoft365.simulated_answers import Answer, error
-from connectors.microsoft365.simulated_graph import Asked, Directory, Effect
+from connectors.microsoft365.client_batch import MOST_PARTS
+from connectors.microsoft365.simulated_answers import Answer, Asked, Effect, error
+from connectors.microsoft365.simulated_graph import Directory
 from connectors.microsoft365.simulated_people import APPLICATION, Person, Tenant, sample_tenants
 
 TOKEN_SECONDS = 3600
@@ -65,6 +68,8 @@ class Call:
     body: Json
     status: int
     answer: Json | None
+    part: bool = False
+    """It travelled inside a $batch, whose own call follows."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -235,11 +240,65 @@ class SimulatedMicrosoft:
         )
         fault = self._due(token.tenant, f"{asked.method} {asked.path}")
         answer = await self._before(fault) if fault else None
+        if answer is None and asked.path == "/$batch":
+            answer = self._batch(token.tenant, asked)
         if answer is None:
             answer = self._directory(token.tenant).answer(asked)
         sent = await self._after(fault, request, answer)
         self._journal(token.tenant, request, asked, answer, sent.status)
         return sent
+
+    def _batch(self, tenant: str, asked: Asked) -> Answer:
+        """Every part with an answer of its own, in any order; the whole is a 200 whatever came of them."""
+        parts = cast("list[Json]", asked.body.get("requests") or [])
+        ids = [str(part.get("id", "")) for part in parts]
+        if not parts or len(parts) > MOST_PARTS or len(set(ids)) != len(ids) or "" in ids:
+            return error(400, "BadRequest", "Invalid batch payload format.")
+        answers: dict[str, Json] = {}
+        for part in parts:
+            waits_for = cast("list[str]", part.get("dependsOn") or [])
+            if any(cast("int", answers[name]["status"]) >= 400 for name in waits_for):
+                failed = error(424, "FailedDependency", "A request it depends on failed.")
+                answers[str(part["id"])] = {"id": part["id"], "status": 424, "headers": {}, "body": failed.body}
+                continue
+            answers[str(part["id"])] = self._part(tenant, asked, part)
+        return Answer(200, {"responses": [*reversed(answers.values())]})
+
+    def _part(self, tenant: str, whole: Asked, part: Json) -> Json:
+        url = urlsplit(str(part["url"]))
+        headers = cast("dict[str, str]", part.get("headers") or {})
+        asked = Asked(
+            str(part["method"]),
+            url.path,
+            dict(parse_qsl(url.query, keep_blank_values=True)),
+            cast("Json", part.get("body") or {}),
+            headers.get("ConsistencyLevel", "").casefold() == "eventual",
+            whole.permissions,
+        )
+        fault = self._due(tenant, f"{asked.method} {asked.path}", named=True)
+        answer = _faulty(fault) if fault else None
+        answer = answer or self._directory(tenant).answer(asked)
+        told: dict[str, JsonValue] = {"Content-Type": "application/json"}
+        if fault and fault.retry_after is not None:
+            told["Retry-After"] = fault.retry_after
+        number = len(self.calls) + 1
+        self.calls.append(
+            Call(
+                number,
+                self.now(),
+                tenant,
+                asked.method,
+                asked.path,
+                asked.query,
+                {},
+                asked.body,
+                answer.status,
+                answer.body,
+                part=True,
+            )
+        )
+        body: JsonValue = "not an object" if fault and fault.kind in ("malformed", "html") else answer.body
+        return {"id": part["id"], "status": answer.status, "headers": told, "body": body}
 
     def tenant_of(self, bearer: str, audience: str) -> Tenant | None:
         """The tenant an Authorization header lets into that resource; for the stand-ins of its other services."""
@@ -256,8 +315,11 @@ class SimulatedMicrosoft:
             self._directories[tenant] = Directory(self.tenants[tenant], self.now, self.base_url, self.effects)
         return self._directories[tenant]
 
-    def _due(self, tenant: str, call: str) -> Fault | None:
+    def _due(self, tenant: str, call: str, *, named: bool = False) -> Fault | None:
+        """The fault that this call meets; a part of a batch only meets those that name it."""
         for fault in self.faults.get(tenant, []):
+            if named and not fault.match:
+                continue
             if fault.match not in call or (fault.until and self.now() >= fault.until) or fault.calls == 0:
                 continue
             if fault.calls is not None:
@@ -269,13 +331,7 @@ class SimulatedMicrosoft:
         """An answer in place of the directory's; None lets it happen."""
         if fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
-        if fault.kind == "throttle":
-            return error(429, "TooManyRequests", "Too many requests.")
-        if fault.kind == "unavailable":
-            return error(503, "ServiceUnavailable", "The service is unavailable.")
-        if fault.kind == "error":
-            return error(fault.status, fault.code, "Something went wrong.")
-        return None
+        return _faulty(fault)
 
     async def _after(self, fault: Fault | None, request: web.Request, answer: Answer) -> web.Response:
         """The answer on the wire, spoilt if the fault is of that sort."""
@@ -379,7 +435,27 @@ class SimulatedMicrosoft:
         return cast("tuple[str, int]", runner.addresses[0])[1]
 
 
-_SETTABLE = frozenset(one.name for one in dataclasses.fields(Tenant)) - {"id", "name", "people", "groups"}
+_SETTABLE = frozenset(one.name for one in dataclasses.fields(Tenant)) - {
+    "id",
+    "name",
+    "people",
+    "groups",
+    "devices",
+    "products",
+    "grants",
+    "deleted",
+}
+
+
+def _faulty(fault: Fault) -> Answer | None:
+    """An answer in place of the directory's; None lets it happen."""
+    if fault.kind == "throttle":
+        return error(429, "TooManyRequests", "Too many requests.")
+    if fault.kind == "unavailable":
+        return error(503, "ServiceUnavailable", "The service is unavailable.")
+    if fault.kind == "error":
+        return error(fault.status, fault.code, "Something went wrong.")
+    return None
 
 
 def _iso(moment: datetime | None) -> str | None:

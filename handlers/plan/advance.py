@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlmodel import Session, select
 
-from connectors.contract import Wave
+from connectors.contract import TaskStep, Wave
 from handlers.cases import cards, due
 from handlers.cases.history import record
 from handlers.cases.states import (
@@ -80,11 +80,17 @@ def _ready(house: House, row: StepRow, by_name: ByStep) -> bool:
     step = house.registry.find_step(row.step)
     if step is None:
         return True
-    if any(other.state != StepState.DONE for name in step.requires for other in by_name.get(name, ())):
+    if not all(_met(house, other) for name in step.requires for other in by_name.get(name, ())):
         return False
     return all(
         StepState(other.state) in SETTLED | WITH_PERSON for name in step.after for other in by_name.get(name, ())
     )
+
+
+def _met(house: House, row: StepRow) -> bool:
+    """Whether what requires this step may go on: it is read back, or stated where nothing better can be had."""
+    stated = row.state == StepState.STATED and isinstance(house.registry.find_step(row.step), TaskStep)
+    return row.state == StepState.DONE or stated
 
 
 def _harm_in_going_on(session: Session, house: House, case: Case, row: StepRow, by_name: ByStep) -> str:
@@ -95,7 +101,7 @@ def _harm_in_going_on(session: Session, house: House, case: Case, row: StepRow, 
         if not others and not _shown_unneeded(session, house, case, name):
             return f"It needs '{name}' confirmed first, and that is in no plan of this case."
         for other in others:
-            if other.state in {StepState.SKIPPED, StepState.STATED, StepState.CANCELLED}:
+            if StepState(other.state) in SETTLED and not _met(house, other):
                 return f"It needs '{other.title}' confirmed first, which is {other.state}."
     return ""
 

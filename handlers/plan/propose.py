@@ -19,6 +19,7 @@ from connectors.contract import (
     Finding,
     Json,
     Nothing,
+    Premature,
     Task,
     Throttled,
     Todo,
@@ -266,6 +267,8 @@ def write_plan(
         match one.finding:
             case Nothing(evidence):
                 row.reason = evidence
+            case Premature(reason, _):
+                row.reason = f"Once its ground is there: {reason}"
             case Task(reason, instructions):
                 row.reason, row.instructions = reason, instructions
             case Todo(items):

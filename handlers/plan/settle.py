@@ -173,9 +173,16 @@ def _ask_the_rest(session: Session, house: House, case: Case) -> None:
 
 
 def _later_ones_again(session: Session, house: House, row: StepRow) -> None:
-    """What was to come after this step and was done before it, because it was stuck, is done once more."""
+    """What was to come after this step and was done before it, because it was stuck, is done once more.
+
+    And what was a person's task for want of it is tried again.
+    """
     for other in case_steps(session, row.case_id):
         step = house.registry.find_step(other.step)
+        if step is not None and row.step in step.unlocked_by and other.state == StepState.TASK:
+            other.state = move_step(StepState.TASK, StepEvent.RETRIED)
+            again(session, house, other, 0)
+            continue
         done_before = other.state == StepState.DONE and other.id != row.id
         if step is None or not done_before or row.step not in step.after or not step.repeatable:
             continue

@@ -1,4 +1,4 @@
-"""Microsoft 365 keeps to the connectors' contract: for a plain person, a synced one and a guest."""
+"""Microsoft 365 keeps to the connectors' contract: a plain person, a synced one, a guest, one with everything."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import pytest
 
 from connectors.contract import Account
 from connectors.microsoft365 import CONNECTOR
-from connectors.microsoft365.simulated_people import CONTOSO, GUEST, JANE, SECRET, SYNCED
+from connectors.microsoft365.simulated_people import CONTOSO, GUEST, JANE, OLIVIA, SECRET, SYNCED
 from connectors.microsoft365.simulator import Fault
 from tests.connectors.conftest import NEW_PASSWORD, Microsoft
 from tests.connectors.contract import Bench, ConnectorContract
 
 
 class TestMicrosoft365(ConnectorContract):
-    @pytest.fixture(params=[JANE, SYNCED, GUEST], ids=["plain", "synced", "guest"])
+    @pytest.fixture(params=[JANE, SYNCED, GUEST, OLIVIA], ids=["plain", "synced", "guest", "everything"])
     async def bench(self, microsoft: Microsoft, request: pytest.FixtureRequest) -> Bench:
+        # The domain account is disabled, and syncs are frequent.
+        microsoft.contoso.domain_disabled, microsoft.contoso.sync_reverts_after = ("ssynced",), 90
         api = await microsoft.connect()
         found = await CONNECTOR.find(api, Account(system="microsoft365", id=request.param, name=""))
 

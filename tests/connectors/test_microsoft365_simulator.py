@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import JsonValue
 
-from connectors.contract import Intent, Item
+from connectors.contract import Intent, Item, Json
 from connectors.microsoft365 import CONNECTOR
 from connectors.microsoft365.simulated_people import CONTOSO, FABRIKAM, JANE, SYNCED
 from connectors.microsoft365.simulator import Fault
@@ -95,6 +96,41 @@ async def test_the_journal_keeps_no_password_pass_or_token(microsoft: Microsoft)
     journal = "".join(repr(call) for call in microsoft.simulator.calls)
     for word in (NEW_PASSWORD, secret.value, "Bearer"):
         assert word not in journal
+
+
+async def batch(microsoft: Microsoft, *requests: Json) -> httpx.Response:
+    api = await microsoft.connect()
+    token = (await api.sign_in.get_token(api.settings.scope)).token
+    async with httpx.AsyncClient(trust_env=False, headers={"Authorization": f"Bearer {token}"}) as client:
+        return await client.post(f"{microsoft.simulator.base_url}/$batch", json={"requests": [*requests]})
+
+
+def part(name: str, url: str, **more: JsonValue) -> Json:
+    return {"id": name, "method": "GET", "url": url, **more}
+
+
+async def test_a_batch_answers_each_part_by_itself_and_in_any_order(microsoft: Microsoft) -> None:
+    microsoft.simulator.fail(CONTOSO, Fault("throttle", match="/drive", retry_after="7"))
+    answer = await batch(
+        microsoft,
+        part("a", f"/users/{JANE}?$select=id"),
+        part("b", f"/users/{JANE}/drive"),
+        part("c", "/users/nobody", dependsOn=["b"]),
+    )
+    assert answer.status_code == 200
+    found = {one["id"]: one for one in answer.json()["responses"]}
+    assert [one["id"] for one in answer.json()["responses"]] != ["a", "b", "c"]
+    assert (found["a"]["status"], found["a"]["body"]) == (200, {"id": JANE})
+    assert (found["b"]["status"], found["b"]["headers"]["Retry-After"]) == (429, "7")
+    assert found["c"]["status"] == 424
+
+
+@pytest.mark.parametrize(
+    "names", [[], ["a", "a"], [""], [str(number) for number in range(21)]], ids=["empty", "twice", "nameless", "21"]
+)
+async def test_a_malformed_batch_is_refused_as_a_whole(microsoft: Microsoft, names: list[str]) -> None:
+    answer = await batch(microsoft, *[part(name, "/domains") for name in names])
+    assert answer.status_code == 400
 
 
 async def test_a_search_without_eventual_consistency_is_refused_as_graph_does(microsoft: Microsoft) -> None:

@@ -21,6 +21,8 @@ from connectors.contract import (
     Unreachable,
     Waiting,
 )
+from connectors.microsoft365.connector import LOCK_OUT as STEPS
+from connectors.microsoft365.domain import DomainAccount
 from connectors.microsoft365.facts import Microsoft365Facts
 from connectors.microsoft365.guards import Ctx
 from connectors.microsoft365.methods import ALTERNATE_MOBILE, MOBILE
@@ -40,9 +42,7 @@ from connectors.microsoft365.simulated_people import (
 from connectors.microsoft365.simulator import Fault
 from connectors.microsoft365.steps import (
     SEND_AFTER,
-    STEPS,
     BlockSignIn,
-    DomainAccount,
     RemoveSignInMethods,
     ResetPassword,
     RevokeSessions,

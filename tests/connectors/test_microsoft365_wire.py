@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,18 +18,26 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from connectors.contract import Account, Done, Intent, Json, Todo, VendorError
+from connectors.contract import Account, Done, Intent, Json, TaskStep, Todo, VendorError
 from connectors.microsoft365 import CONNECTOR
 from connectors.microsoft365.roles import GLOBAL_ADMINISTRATOR, PRIVILEGED_AUTHENTICATION_ADMINISTRATOR
 from connectors.microsoft365.simulated_people import (
     CONTOSO,
+    DELETED,
     DIRECTOR,
     GROUP_ADMIN,
     GUEST,
     JANE,
+    LAPTOP,
     LAST_ADMIN,
+    LEAD,
     MARIA,
+    OFFICE_PC,
+    OLIVIA,
+    PHONE,
+    SEAN,
     SYNCED,
+    ZOE,
     SignInMethod,
 )
 from connectors.microsoft365.simulator import Call, Fault
@@ -109,7 +117,9 @@ class Description:
 
     def parameters(self, operation: Mapping[str, Any]) -> set[str]:
         known = self.spec["components"]["parameters"]
-        named = [known[one["$ref"].rpartition("/")[2]] if "$ref" in one else one for one in operation["parameters"]]
+        named = [
+            known[one["$ref"].rpartition("/")[2]] if "$ref" in one else one for one in operation.get("parameters", [])
+        ]
         return {one["name"] for one in named}
 
     def _absolute(self, node: Any) -> Any:
@@ -127,6 +137,23 @@ def graph() -> Description:
     return Description(yaml.load(text, Loader=yaml.CSafeLoader))
 
 
+CHOICES = {
+    "licences": "reassign",
+    "licences.to": ZOE,
+    "mailbox": "shared",
+    "mailbox.reply": "standard",
+    "files": MARIA,
+    "teams": MARIA,
+    "reports": SEAN,
+    "rename": "yes",
+    **{f"devices.{device}": "disable" for device in (LAPTOP, PHONE, OFFICE_PC)},
+}
+
+
+async def no_mailbox(_name: str) -> Json:
+    return {"exists": False}
+
+
 async def everything(microsoft: Microsoft) -> list[Call]:
     """Every request we can send, by using all there is."""
     microsoft.contoso.our_roles = (PRIVILEGED_AUTHENTICATION_ADMINISTRATOR,)
@@ -139,17 +166,27 @@ async def everything(microsoft: Microsoft) -> list[Call]:
         )
     ]
     api = await microsoft.connect()
+    microsoft.simulator.person(JANE).eligible = (GLOBAL_ADMINISTRATOR,)
     for text in ("Jane Doe", "O'Brien", "Zoe", "nobody at all"):
         await CONNECTOR.search(api, text)
-    for person in (JANE, GUEST, SYNCED, LAST_ADMIN, GROUP_ADMIN, DIRECTOR):
+    # The domain account is disabled, and a sync runs at once.
+    microsoft.contoso.domain_disabled, microsoft.contoso.sync_reverts_after = ("ssynced",), 0
+    for person in (JANE, GUEST, SYNCED, LAST_ADMIN, GROUP_ADMIN, DIRECTOR, OLIVIA, LEAD):
         ctx = await microsoft.context(api, person)
+        ctx = replace(ctx, choices=CHOICES, read=no_mailbox)
         for step in CONNECTOR.steps:
-            found = await step.look(ctx) if step.wanted({}, ctx.facts) else None
+            if not step.wanted(CHOICES, ctx.facts) or not step.repeatable:
+                continue
+            # The hand-over of teams was undone again: who owns them alone stays, where nobody takes over.
+            alone = step.id == "microsoft365.leave_ownerships"
+            found = await step.look(replace(ctx, choices={}) if alone else ctx)
             for item in found.items if isinstance(found, Todo) else ():
                 intent = Intent("key", microsoft.clock.now())
-                await step.act(ctx, item, intent)
-                assert isinstance(await step.confirm(ctx, item, intent, ""), Done)
+                accepted = await step.act(ctx, item, intent)
+                microsoft.clock.pass_by(1)
+                assert isinstance(await step.confirm(ctx, item, intent, accepted.reference), Done), step.id
                 await step.undo(ctx, item)
+    await CONNECTOR.find(api, Account(system="microsoft365", id=DELETED, name=""))
     await CONNECTOR.restore(api, (await microsoft.context(api, JANE)).account)
     for fault in (Fault("throttle", retry_after="9"), Fault("error", status=403, code="Authorization_RequestDenied")):
         microsoft.simulator.fail(CONTOSO, fault)
@@ -176,7 +213,7 @@ async def test_everything_we_send_and_get_is_as_microsoft_describes_it(
             problems += [f"{call}: {one}" for one in graph.problems(schema, call.body)]
         problems += [f"{call}: {one}" for one in _answer_problems(graph, operation, call)]
     assert not problems
-    assert len({f"{call.method} {graph.operation(call)[0]}" for call in calls if "Pass" not in call.path}) >= 19
+    assert len({f"{call.method} {graph.operation(call)[0]}" for call in calls if "Pass" not in call.path}) >= 50
 
 
 def _answer_problems(graph: Description, operation: Mapping[str, Any], call: Call) -> list[str]:
@@ -206,6 +243,23 @@ async def test_every_field_we_name_exists(microsoft: Microsoft, graph: Descripti
         "/users/{user-id}": "user",
         "/users/{user-id}/directReports": "user",
         "/users/{user-id}/transitiveMemberOf": "group",
+        "/users/{user-id}/memberOf/graph.group": "group",
+        "/users/{user-id}/appRoleAssignments": "appRoleAssignment",
+        "/users/{user-id}/oauth2PermissionGrants": "oAuth2PermissionGrant",
+        "/users/{user-id}/registeredDevices": "device",
+        "/users/{user-id}/ownedDevices": "device",
+        "/users/{user-id}/drive": "drive",
+        "/users/{user-id}/mailboxSettings": "mailboxSettings",
+        "/users/{user-id}/manager": "user",
+        "/devices/{device-id}": "device",
+        "/directory/deletedItems/graph.user": "user",
+        "/directory/deletedItems/{directoryObject-id}": "user",
+        "/drives/{drive-id}/root": "driveItem",
+        "/drives/{drive-id}/items/{driveItem-id}/permissions": "permission",
+        "/groups/{group-id}/members": "user",
+        "/groups/{group-id}/owners": "user",
+        "/organization": "organization",
+        "/subscribedSkus": "subscribedSku",
         "/users/{user-id}/ownedObjects": "group",
         "/domains": "domain",
         "/servicePrincipals": "servicePrincipal",
@@ -229,7 +283,30 @@ async def test_every_field_we_name_exists(microsoft: Microsoft, graph: Descripti
 
 
 def test_every_permission_we_ask_for_is_one_microsoft_names_for_that_call(graph: Description) -> None:
+    member = "/groups/{group-id}/members/{directoryObject-id}/$ref"
+    assignments = "/roleManagement/directory/roleAssignments/{unifiedRoleAssignment-id}"
     paths = {
+        "microsoft365.check_after_sync": ("/users/{user-id}", "get"),
+        "microsoft365.remove_roles": (assignments, "delete"),
+        "microsoft365.end_eligibility": ("/roleManagement/directory/roleEligibilityScheduleRequests", "post"),
+        "microsoft365.disable_devices": ("/devices/{device-id}", "patch"),
+        "microsoft365.hand_over_groups": ("/groups/{group-id}/owners/$ref", "post"),
+        "microsoft365.share_files": ("/drives/{drive-id}/items/{driveItem-id}/invite", "post"),
+        "microsoft365.set_auto_reply": ("/users/{user-id}/mailboxSettings", "patch"),
+        "microsoft365.move_reports": ("/users/{user-id}/manager/$ref", "put"),
+        "microsoft365.leave_groups": (member, "delete"),
+        "microsoft365.groups_that_stay": ("/users/{user-id}/memberOf/graph.group", "get"),
+        "microsoft365.leave_licence_groups": (member, "delete"),
+        "microsoft365.leave_ownerships": ("/groups/{group-id}/owners/{directoryObject-id}/$ref", "delete"),
+        "microsoft365.remove_app_roles": (
+            "/users/{user-id}/appRoleAssignments/{appRoleAssignment-id}",
+            "delete",
+        ),
+        "microsoft365.revoke_grants": ("/oauth2PermissionGrants/{oAuth2PermissionGrant-id}", "delete"),
+        "microsoft365.wipe_devices": ("/users/{user-id}/registeredDevices", "get"),
+        "microsoft365.release_licences": ("/users/{user-id}/assignLicense", "post"),
+        "microsoft365.reassign_licences": ("/users/{user-id}/assignLicense", "post"),
+        "microsoft365.rename": ("/users/{user-id}", "patch"),
         "microsoft365.block_sign_in": ("/users/{user-id}", "patch"),
         "microsoft365.reset_password": ("/users/{user-id}", "patch"),
         "microsoft365.revoke_sessions": ("/users/{user-id}/revokeSignInSessions", "post"),
@@ -240,7 +317,7 @@ def test_every_permission_we_ask_for_is_one_microsoft_names_for_that_call(graph:
         ),
     }
     for step in CONNECTOR.steps:
-        if step.id in paths:
+        if not isinstance(step, TaskStep):
             path, method = paths[step.id]
             allowed = graph.spec["paths"][path][method]["x-application-permissions"]
             assert step.permissions[0] in {*allowed["least"], *allowed["also"]}

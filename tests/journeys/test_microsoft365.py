@@ -142,7 +142,22 @@ async def test_the_last_global_administrator_needs_two_technicians_and_proof(con
     assert not contoso.person(people.LAST_ADMIN).enabled
 
 
+def may_not_change_roles(contoso: Tenant) -> None:
+    tenant = contoso.microsoft.tenants[people.CONTOSO]
+    tenant.permissions = tuple(one for one in tenant.permissions if one != "RoleManagement.ReadWrite.Directory")
+
+
+async def test_an_administrators_roles_go_first_where_only_they_keep_us_from_blocking(contoso: Tenant) -> None:
+    await contoso.asks("Hal Desk")
+    assert "Our application may not change them" in contoso.world.reads("sam")
+    await contoso.world.clicks("sam", "Approve")
+    assert not contoso.person(people.GROUP_ADMIN).enabled
+    assert contoso.changes().index("removed from members") < contoso.changes().index("blocked")
+    assert "Hal Desk is locked out since" in contoso.world.reads("maria")
+
+
 async def test_an_administrator_we_may_not_change_is_a_persons_task_said_before_the_approval(contoso: Tenant) -> None:
+    may_not_change_roles(contoso)
     await contoso.asks("Hal Desk")
     assert "Our application may not change them" in contoso.world.reads("sam")
     await contoso.world.clicks("sam", "Approve")
@@ -182,6 +197,7 @@ async def test_a_lagging_tenant_is_not_called_done_before_it_shows(contoso: Tena
 async def test_a_revocation_that_answers_true_and_does_nothing_is_never_called_done(contoso: Tenant) -> None:
     # An administrator we may not change: only the revocation is ours, and nothing else ends the sessions.
     contoso.microsoft.tenants[people.CONTOSO].revoke_works = False
+    may_not_change_roles(contoso)
     await contoso.asks("Hal Desk")
     await contoso.world.clicks("sam", "Approve")
     await contoso.world.passes(minutes=10)
