@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -52,7 +52,7 @@ class TestNothingDecided(ConnectorContract):
 class TestEverythingDecided(ConnectorContract):
     """The same promises for the steps that wait for an answer."""
 
-    CHOICES = {
+    CHOICES: ClassVar = {
         **TO_MARIA,
         "access": "everything",
         "contentious": "yes",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from connectors.contract import (
     Account,
@@ -25,6 +25,7 @@ from connectors.exchange.facts import Ctx, ExchangeFacts
 from connectors.exchange.settings import ExchangeSettings
 from connectors.exchange.simulated_mailboxes import CONTOSO, FABRIKAM, JANE, MARIA, SEAN, Organisation, SimulatedMailbox
 from connectors.exchange.simulator import Call, SimulatedExchange
+from connectors.limiter import Rate, VendorLimiter
 from connectors.microsoft365 import simulated_people
 from tests.connectors.conftest import Microsoft, MovedClock
 
@@ -63,7 +64,9 @@ class Office:
         self, tenant: str = CONTOSO, client: str = "contoso", changed: Mapping[str, object] | None = None
     ) -> ExchangeApi:
         settings = ExchangeSettings.model_validate({**self.settings(tenant), **(changed or {})})
-        api = await CONNECTOR.open(settings, self.microsoft.around(client))
+        # The limiter counts real seconds; how it counts is tested with it.
+        free = VendorLimiter(self.clock, rates={"exchange": Rate(100_000, 1)})
+        api = await CONNECTOR.open(settings, replace(self.microsoft.around(client), limiter=free))
         self.opened.append(api)
         return api
 
@@ -80,7 +83,7 @@ class Office:
         self.simulator.calls.clear()
         return Context(api, found[0], facts, choices or {}, self.clock, "key", self.read(user))
 
-    def read(self, user: str):  # noqa: ANN201 - what a context takes
+    def read(self, user: str) -> Callable[[str], Awaitable[Json]]:
         async def read(name: str) -> Json:
             assert name == "microsoft365.account", name
             return {"enabled": self.microsoft.simulator.person(user).enabled}
@@ -109,7 +112,7 @@ def leaver(user: str) -> Account:
 
 
 @asynccontextmanager
-async def office_of(microsoft: Microsoft) -> AsyncIterator[Office]:
+async def office_of(microsoft: Microsoft) -> AsyncGenerator[Office]:
     for tenant in (CONTOSO, FABRIKAM):
         known = microsoft.simulator.tenants[tenant]
         known.permissions = (*known.permissions, "Exchange.ManageAsApp")
