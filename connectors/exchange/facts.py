@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from connectors.contract import Account, Context, Json
+from connectors.contract import Account, Context, Json, Unreachable
 from connectors.exchange.addresses import accepted_domains, outside, outsider, read_recipient
 from connectors.exchange.client import VENDOR, CmdletRefused, ExchangeApi, flag, text, texts
 from connectors.exchange.devices import Device, read_devices
@@ -21,6 +21,7 @@ from connectors.exchange.rules import Rule, read_rules
 from connectors.http import RefusedWith
 
 Read = TypeVar("Read")
+NO_MAILBOX = "there is no active mailbox any more"
 _OURSELVES = "nt authority\\self"
 
 
@@ -101,6 +102,18 @@ async def read_facts(api: ExchangeApi, account: Account) -> ExchangeFacts:
 async def mailbox_now(ctx: Ctx) -> Mailbox | None:
     """The active mailbox, read afresh; None when there is none."""
     return await read_mailbox(ctx.api, ctx.account.id, ctx.facts.mailbox.user_name)
+
+
+async def gone(ctx: Ctx) -> str:
+    """Evidence that the mailbox is gone, read from where Exchange keeps those that are.
+
+    Raises Unreachable when it is neither there nor gone: a server that lags behind knows nothing of a mailbox
+    for a while, and that must not pass for an ended access.
+    """
+    left = await whereabouts(ctx.api, ctx.account.id)
+    if left is None:
+        raise Unreachable(VENDOR, "Get-Mailbox", "shows their mailbox neither as active nor as deleted")
+    return f"{NO_MAILBOX}: it reads as {left.state}"
 
 
 def look_again_in(ctx: Ctx, since: datetime) -> float:

@@ -21,8 +21,7 @@ from connectors.contract import (
     Wave,
 )
 from connectors.exchange.client import PERMISSION, CmdletRefused, ExchangeApi, NoSuchObject, refused_as
-from connectors.exchange.facts import Ctx, ExchangeFacts, look_again_in, mailbox_now
-from connectors.exchange.lock_out import GONE
+from connectors.exchange.facts import NO_MAILBOX, Ctx, ExchangeFacts, gone, look_again_in, mailbox_now
 from connectors.exchange.mailboxes import (
     SHARED,
     USER,
@@ -62,7 +61,7 @@ class Hold(Step[ExchangeApi, ExchangeFacts]):
     async def look(self, ctx: Ctx) -> Finding:
         mailbox = await mailbox_now(ctx)
         if mailbox is None:
-            return Task(reason=GONE, instructions=_LICENCE_BACK)
+            return Task(reason=NO_MAILBOX, instructions=_LICENCE_BACK)
         if mailbox.litigation_hold:
             return Nothing("litigation hold reads as on")
         return Todo((Item(key="hold", title="Litigation hold", before={"LitigationHoldEnabled": False}),))
@@ -112,7 +111,7 @@ class ConvertToShared(Step[ExchangeApi, ExchangeFacts]):
     async def look(self, ctx: Ctx) -> Finding:
         mailbox = await mailbox_now(ctx)
         if mailbox is None:
-            return Task(reason=GONE, instructions=_LICENCE_BACK)
+            return Task(reason=NO_MAILBOX, instructions=_LICENCE_BACK)
         if mailbox.kind == SHARED:
             return Nothing("RecipientTypeDetails reads as SharedMailbox")
         if mailbox.synced:
@@ -141,7 +140,7 @@ class ConvertToShared(Step[ExchangeApi, ExchangeFacts]):
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
         mailbox = await mailbox_now(ctx)
         if mailbox is None:
-            return Failed(f"{GONE}: {_LICENCE_BACK}")
+            return Failed(f"{NO_MAILBOX}: {_LICENCE_BACK}")
         if mailbox.kind == SHARED:
             return Done(
                 "RecipientTypeDetails reads as SharedMailbox; its account must stay, blocked: it holds the mail"
@@ -172,7 +171,7 @@ class HideFromAddressLists(Step[ExchangeApi, ExchangeFacts]):
     async def look(self, ctx: Ctx) -> Finding:
         mailbox = await mailbox_now(ctx)
         if mailbox is None:
-            return Nothing(GONE)
+            return Nothing(await gone(ctx))
         if mailbox.hidden:
             return Nothing("it reads as hidden")
         if mailbox.synced:
@@ -195,7 +194,7 @@ class HideFromAddressLists(Step[ExchangeApi, ExchangeFacts]):
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
         mailbox = await mailbox_now(ctx)
         if mailbox is None:
-            return Done(GONE)
+            return Done(await gone(ctx))
         if mailbox.hidden:
             return Done("it reads as hidden; Outlook's offline address book follows within a day")
         return Waiting(look_again_in(ctx, intent.at), "Exchange does not show it hidden yet")

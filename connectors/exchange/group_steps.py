@@ -20,9 +20,8 @@ from connectors.contract import (
     Wave,
 )
 from connectors.exchange.client import PERMISSION, ExchangeApi, NoSuchObject, refused_as
-from connectors.exchange.facts import Ctx, ExchangeFacts, look_again_in, mailbox_now
+from connectors.exchange.facts import Ctx, ExchangeFacts, gone, look_again_in, mailbox_now
 from connectors.exchange.groups import Group, read_dynamic, read_memberships, read_owned
-from connectors.exchange.lock_out import GONE
 from connectors.http import RefusedWith
 
 CONTROLS = ("CIS 6.2", "NIST PS-4", "NIST AC-2")
@@ -48,7 +47,7 @@ class LeaveDistributionGroups(Step[ExchangeApi, ExchangeFacts]):
     async def look(self, ctx: Ctx) -> Finding:
         mailbox = await mailbox_now(ctx)
         if mailbox is None:
-            return Nothing(GONE)
+            return Nothing(await gone(ctx))
         groups = await read_memberships(ctx.api, mailbox.distinguished_name)
         ours = [group for group in groups if not group.synced]
         if not ours:
@@ -112,7 +111,7 @@ class GroupsByHand(Step[ExchangeApi, ExchangeFacts]):
     async def look(self, ctx: Ctx) -> Finding:
         mailbox = await mailbox_now(ctx)
         if mailbox is None:
-            return Nothing(GONE)
+            return Nothing(await gone(ctx))
         member_of = await read_memberships(ctx.api, mailbox.distinguished_name)
         owned = await read_owned(ctx.api, mailbox.distinguished_name)
         dynamic, unclear = await read_dynamic(ctx.api, ctx.account.id)

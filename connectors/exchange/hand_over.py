@@ -24,9 +24,8 @@ from connectors.contract import (
 )
 from connectors.exchange.addresses import Recipient, accepted_domains, outside, read_recipient
 from connectors.exchange.client import PERMISSION, CmdletRefused, ExchangeApi, NoSuchObject, refused_as, text
-from connectors.exchange.facts import Ctx, ExchangeFacts, look_again_in, mailbox_now
+from connectors.exchange.facts import NO_MAILBOX, Ctx, ExchangeFacts, look_again_in, mailbox_now
 from connectors.exchange.lock_out import (
-    GONE,
     ClearForwarding,
     StopProtocols,
     forwarding_of,
@@ -42,7 +41,7 @@ ACCESS, FORWARD, FORWARD_TO = "mailbox.access", "mailbox.forward", "mailbox.forw
 CONTROLS = ("CIS 3.3", "NIST PS-4")
 _ADDRESS = re.compile(r"[^@\s<>\"';,:]+@[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE)
 _NO_MAILBOX = Task(
-    reason=GONE,
+    reason=NO_MAILBOX,
     instructions=(
         "Find out whether its licence was taken away: within 30 days, assigning it again brings the mailbox back. "
         "Then retry."

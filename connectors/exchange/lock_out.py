@@ -27,7 +27,7 @@ from connectors.contract import (
 from connectors.exchange.addresses import accepted_domains
 from connectors.exchange.client import PERMISSION, ExchangeApi, NoSuchObject, refused_as
 from connectors.exchange.devices import ERASED, Device, read_devices
-from connectors.exchange.facts import Ctx, ExchangeFacts, forwarding, look_again_in, mailbox_now
+from connectors.exchange.facts import Ctx, ExchangeFacts, forwarding, gone, look_again_in, mailbox_now
 from connectors.exchange.mailboxes import Mailbox
 from connectors.exchange.people import may_open, person_chosen
 from connectors.exchange.protocols import FOR_OTHERS, OFF, read_protocols, set_protocols, still_open
@@ -35,7 +35,6 @@ from connectors.exchange.rules import Rule, read_rules
 from connectors.http import RefusedWith
 
 CONTROLS = ("CIS 6.2", "NIST PS-4", "NIST AC-2(3)")
-GONE = "there is no active mailbox any more"
 
 
 def stays_partly(choices: Choices) -> bool:
@@ -60,7 +59,7 @@ class StopProtocols(Step[ExchangeApi, ExchangeFacts]):
     async def look(self, ctx: Ctx) -> Finding:
         mailbox = await mailbox_now(ctx)
         if mailbox is None:
-            return Nothing(GONE)
+            return Nothing(await gone(ctx))
         switches = await read_protocols(ctx.api, mailbox)
         left = still_open(switches)
         if not left:
@@ -76,7 +75,7 @@ class StopProtocols(Step[ExchangeApi, ExchangeFacts]):
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
         mailbox = await mailbox_now(ctx)
         if mailbox is None:
-            return Done(GONE)
+            return Done(await gone(ctx))
         switches = await read_protocols(ctx.api, mailbox)
         if left := still_open(switches):
             return Waiting(look_again_in(ctx, intent.at), f"Exchange still shows {', '.join(left)} open")
@@ -165,6 +164,7 @@ class RemoveDevices(Step[ExchangeApi, ExchangeFacts]):
         try:
             return await read_devices(ctx.api, ctx.account.id, ctx.facts.mailbox.user_name)
         except NoSuchObject:
+            await gone(ctx)
             return ()
 
 
@@ -183,7 +183,7 @@ class ClearForwarding(Step[ExchangeApi, ExchangeFacts]):
     async def look(self, ctx: Ctx) -> Finding:
         mailbox = await mailbox_now(ctx)
         if mailbox is None:
-            return Nothing(GONE)
+            return Nothing(await gone(ctx))
         place, leaves = await self._forwarding(ctx, mailbox)
         if not leaves:
             return Nothing(f"mail is forwarded to {place}, which is inside" if place else "mail is not forwarded")
@@ -199,7 +199,7 @@ class ClearForwarding(Step[ExchangeApi, ExchangeFacts]):
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
         mailbox = await mailbox_now(ctx)
         if mailbox is None:
-            return Done(GONE)
+            return Done(await gone(ctx))
         place, leaves = await self._forwarding(ctx, mailbox)
         if leaves:
             return Waiting(look_again_in(ctx, intent.at), f"Exchange still shows mail forwarded to {place}")
@@ -271,6 +271,7 @@ class RemoveRules(Step[ExchangeApi, ExchangeFacts]):
         try:
             return await read_rules(ctx.api, ctx.account.id, ctx.facts.mailbox.user_name, domains)
         except NoSuchObject:
+            await gone(ctx)
             return ()
 
 

@@ -22,9 +22,8 @@ from connectors.contract import (
     Wave,
 )
 from connectors.exchange.client import PERMISSION, VENDOR, ExchangeApi
-from connectors.exchange.facts import Ctx, ExchangeFacts, look_again_in, mailbox_now
+from connectors.exchange.facts import NO_MAILBOX, Ctx, ExchangeFacts, gone, look_again_in, mailbox_now
 from connectors.exchange.hand_over import ACCESS
-from connectors.exchange.lock_out import GONE
 from connectors.exchange.meetings import WINDOW_DAYS, cancel_meetings, read_meetings
 from connectors.exchange.people import named
 
@@ -53,7 +52,7 @@ class HandOverMeetings(Step[ExchangeApi, ExchangeFacts]):
     async def look(self, ctx: Ctx) -> Finding:
         left = await _left(ctx)
         if not left:
-            return Nothing(_NONE if left is not None else GONE)
+            return Nothing(_NONE if left is not None else await gone(ctx))
         who = named(ctx.choices, ACCESS) if ctx.choices.get(ACCESS) != "nobody" else ""
         listed = "; ".join(left)
         return Task(
@@ -72,6 +71,8 @@ class HandOverMeetings(Step[ExchangeApi, ExchangeFacts]):
 
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
         left = await _left(ctx)
+        if left is None:
+            return Failed(f"{NO_MAILBOX}, so nothing tells whether the old meetings were cancelled; ask the successor")
         return Waiting(60, f"still in the calendar: {'; '.join(left)}") if left else Done(_NONE)
 
 
@@ -93,7 +94,7 @@ class CancelMeetings(Step[ExchangeApi, ExchangeFacts]):
     async def look(self, ctx: Ctx) -> Finding:
         left = await _left(ctx)
         if not left:
-            return Nothing(_NONE if left is not None else GONE)
+            return Nothing(_NONE if left is not None else await gone(ctx))
         return Todo(tuple(Item(key=line, title=line) for line in left))
 
     async def act(self, ctx: Ctx, item: Item, intent: Intent) -> Accepted:
@@ -115,7 +116,7 @@ class CancelMeetings(Step[ExchangeApi, ExchangeFacts]):
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
         left = await _left(ctx)
         if left is None:
-            return Failed(f"{GONE}, so nothing tells whether the invited were told; tell them")
+            return Failed(f"{NO_MAILBOX}, so nothing tells whether the invited were told; tell them")
         if item.key in left:
             return Waiting(look_again_in(ctx, intent.at), f"still in the calendar: {item.title}")
         return Done("it is not in their calendar any more")

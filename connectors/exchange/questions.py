@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.contract import LATER, Choice, Choices, Question, Topic, Typed
 from connectors.exchange.facts import ExchangeFacts
@@ -60,6 +60,8 @@ def _fate(facts: ExchangeFacts, choices: Choices) -> Question:
         if why
         else Choice("shared", "Shared mailbox", "Costs nothing; colleagues can read it and answer from it.")
     )
+    if facts.mailbox.synced:
+        shared = replace(shared, why=f"{shared.why} A technician does it in the company's own domain.")
     return Question(
         "mailbox",
         Topic.MAILBOX_FATE,

@@ -415,6 +415,10 @@ class Cmdlets:
 
     def _settle(self) -> None:
         """A user's mailbox goes with its licence or account, and comes back with the licence within 30 days."""
+        for user, since in list(self._deleted.items()):
+            mailbox = self.organisation.mailboxes[user]
+            if self.now() - since >= PURGED_AFTER and not self._inactive(mailbox):
+                mailbox.kind = "Purged"
         for mailbox in self.organisation.mailboxes.values():
             if mailbox.kind == "Purged":
                 continue
@@ -425,10 +429,6 @@ class Cmdlets:
                     self._effect(mailbox, "mailbox disconnected")
             elif self._deleted.pop(mailbox.user, None):
                 self._effect(mailbox, "mailbox reconnected")
-        for user, since in list(self._deleted.items()):
-            mailbox = self.organisation.mailboxes[user]
-            if self.now() - since >= PURGED_AFTER and not self._inactive(mailbox):
-                mailbox.kind = "Purged"
 
     def _keep(self, mailbox: SimulatedMailbox) -> None:
         """Remember what stood there, for reads that lag behind."""

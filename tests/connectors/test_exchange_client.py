@@ -114,7 +114,7 @@ async def test_not_found_is_known_whatever_status_and_shape_it_comes_in(
         with pytest.raises(Unreachable):  # no exception's name: it may as well be an outage
             await api.invoke("Get-Mailbox", Identity=NOBODY)
         return
-    with pytest.raises(NoSuchObject, match=f"couldn't be found on 'DB1PR01A001'"):
+    with pytest.raises(NoSuchObject, match="couldn't be found on 'DB1PR01A001'"):
         await api.invoke("Get-Mailbox", Identity=NOBODY)
     assert await read_mailbox(api, NOBODY) is None
 
@@ -233,7 +233,9 @@ async def test_a_token_refused_twice_is_a_failed_sign_in(office: Office) -> None
     assert len(office.simulator.calls) == 2
 
 
-async def test_a_wrong_secret_names_the_fix_and_not_the_secret(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_wrong_secret_names_the_fix_and_not_the_secret(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     office.microsoft.secret = "not-the-secret-at-all"
     with pytest.raises(SignInFailed, match=r"secret.s value") as told:

@@ -83,7 +83,7 @@ async def test_a_change_that_is_not_to_be_seen_yet_is_waited_for(office: Office)
     await StopProtocols().act(ctx, item, intent)
     assert isinstance(await StopProtocols().confirm(ctx, item, intent, ""), Waiting)
     assert isinstance(await until_settled(StopProtocols(), ctx, item, intent), Done)
-    assert len([call for call in office.changes()]) == 1
+    assert len(office.changes()) == 1
 
 
 async def test_an_answer_that_all_is_well_is_not_believed(office: Office) -> None:
@@ -143,11 +143,29 @@ async def test_partial_access_keeps_the_mail_but_not_what_carries_it_outside(off
     assert [step.id for step in kept] == wanted[2:]
 
 
-@pytest.mark.parametrize("step", [StopProtocols(), ClearForwarding()], ids=lambda step: step.id)
+EVERY_STEP = pytest.mark.parametrize(
+    "step", [StopProtocols(), RemoveDevices(), ClearForwarding(), RemoveRules()], ids=lambda step: step.id
+)
+
+
+@EVERY_STEP
 async def test_a_mailbox_that_is_gone_needs_nothing(office: Office, step: AnyStep) -> None:
     ctx = await office.ready()
     office.unlicensed.add(JANE)
     assert isinstance(await step.look(ctx), Nothing)
+
+
+@EVERY_STEP
+async def test_a_mailbox_neither_there_nor_gone_is_no_ended_access(office: Office, step: AnyStep) -> None:
+    ctx = await office.ready()
+    item = items(await step.look(ctx))[0]
+    del office.contoso.mailboxes[JANE]
+    for group in office.contoso.groups.values():
+        group.members, group.owners = [], []
+    with pytest.raises(Unreachable, match="neither as active nor as deleted"):
+        await step.look(ctx)
+    with pytest.raises(Unreachable, match="neither as active nor as deleted"):
+        await step.confirm(ctx, item, Intent("key", office.clock.now()), "")
 
 
 # --- phones

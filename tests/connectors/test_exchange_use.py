@@ -122,7 +122,9 @@ def test_outlook_and_web_wait_for_access_block_and_password() -> None:
     ("choices", "target"),
     [({"mailbox.forward": SEAN}, SEAN), ({**TO_MARIA, "mailbox.forward": "successor"}, MARIA)],
 )
-async def test_mail_is_forwarded_inside_and_a_copy_kept(office: Office, choices: Mapping[str, str], target: str) -> None:
+async def test_mail_is_forwarded_inside_and_a_copy_kept(
+    office: Office, choices: Mapping[str, str], target: str
+) -> None:
     ctx = await office.ready(choices=choices)
     before = items(await Forward().look(ctx))[0]
     assert isinstance((await run(Forward(), ctx))[0], Done)
