@@ -22,6 +22,7 @@ from connectors.contract import (
 from connectors.exchange import CONNECTOR
 from connectors.exchange.client import ExchangeApi
 from connectors.exchange.facts import Ctx, ExchangeFacts
+from connectors.exchange.mailboxes import Mailbox
 from connectors.exchange.settings import ExchangeSettings
 from connectors.exchange.simulated_mailboxes import CONTOSO, FABRIKAM, JANE, MARIA, SEAN, Organisation, SimulatedMailbox
 from connectors.exchange.simulator import Call, SimulatedExchange
@@ -105,6 +106,10 @@ class Office:
     def done(self) -> list[str]:
         """Every effect so far."""
         return [effect.what for effect in self.simulator.effects]
+
+
+PLAIN = ExchangeFacts(mailbox=Mailbox(id=JANE, kind="UserMailbox"))
+"""For what is decided by facts and choices alone."""
 
 
 def leaver(user: str) -> Account:
