@@ -143,7 +143,7 @@ async def _read(api: ExchangeApi, mailbox: Mailbox) -> ExchangeFacts:
         owned = start(told("owned distribution groups", read_owned(api, mailbox.distinguished_name)))
         delegates = start(told("who else may open the mailbox", _delegates(api, mailbox)))
         if mailbox.kind == USER:
-            meetings = start(told("meetings they organise", read_meetings(api, mailbox)))
+            meetings = start(told("meetings they organise", _in_time(api, read_meetings(api, mailbox))))
         else:
             meetings = start(told("", _none()))
     domains = reading_domains.result()
@@ -195,6 +195,16 @@ async def _delegates(api: ExchangeApi, mailbox: Mailbox) -> tuple[str, ...]:
         and not flag(one, "Deny")
         and text(one, "User").casefold() not in ("", _OURSELVES)
     )
+
+
+async def _in_time(api: ExchangeApi, reading: Awaitable[Read]) -> Read:
+    """A lock-out is planned from these facts, and a full calendar takes Exchange long to go through."""
+    seconds = api.settings.patience / 2
+    try:
+        async with asyncio.timeout(seconds):
+            return await reading
+    except TimeoutError:
+        raise CmdletRefused("Remove-CalendarEvents", f"no answer within {seconds:g} s", "", 0, "") from None
 
 
 async def _none() -> tuple[str, ...]:

@@ -170,7 +170,7 @@ def _forward_to() -> Question:
 def _meetings(facts: ExchangeFacts, choices: Choices) -> Question:
     count = len(facts.meetings)
     what = "1 coming meeting" if count == 1 else f"{count} coming meetings"
-    licence = choices.get("mailbox") == "delete"
+    deleted = choices.get("mailbox") == "delete"
     return Question(
         "mailbox.meetings",
         Topic.MAILBOX_USE,
@@ -180,7 +180,7 @@ def _meetings(facts: ExchangeFacts, choices: Choices) -> Question:
                 "leave",
                 "Leave them",
                 "They vanish from nobody's calendar; nobody can change them any more."
-                if licence
+                if deleted
                 else "They stay in everybody's calendar; whoever may open the mailbox can change them.",
             ),
             Choice("hand over", "Hand them over", "A technician has the successor invite everybody anew."),

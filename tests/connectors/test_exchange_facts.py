@@ -158,6 +158,15 @@ async def test_what_exchange_refuses_to_tell_is_noted_and_the_rest_is_read(offic
     assert "Could not read inbox rules" in told
 
 
+async def test_a_full_calendar_does_not_hold_the_lock_out_up(office: Office) -> None:
+    api = await office.connect(changed={"patience": 0.6})
+    found = await CONNECTOR.find(api, leaver(JANE))
+    office.simulator.fail(CONTOSO, Fault("delay", match="PreviewOnly", seconds=0.5))
+    facts = await CONNECTOR.facts(api, found[0])
+    assert facts.meetings_unknown
+    assert facts.unknown == ("Could not read meetings they organise: no answer within 0.3 s.",)
+
+
 async def test_where_our_own_domains_are_unknown_everybody_is_an_outsider(office: Office) -> None:
     office.mailbox().forwarding_smtp = "maria@contoso.example"
     assert not (await office.facts()).forwards_outside
