@@ -405,9 +405,7 @@ class Cmdlets:
         return group, self._known(given["Member"])
 
     def _not_found(self, identity: JsonValue) -> CmdletError:
-        sentence = (
-            f"The operation couldn't be performed because object '{identity}' couldn't be found on 'DB1PR01A001'."
-        )
+        sentence = self.organisation.not_found_sentence.format(identity=identity)
         return CmdletError(self.organisation.not_found_status, f"{_TASKS}ManagementObjectNotFoundException", sentence)
 
     def _inactive(self, mailbox: SimulatedMailbox) -> bool:

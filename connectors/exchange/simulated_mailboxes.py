@@ -163,6 +163,9 @@ class Organisation:
     preview_as_text: bool = True
     """Remove-CalendarEvents describes meetings in sentences, not in objects."""
     not_found_status: int = 404
+    not_found_sentence: str = (
+        "The operation couldn't be performed because object '{identity}' couldn't be found on 'DB1PR01'."
+    )
     envelope: str = "details"
     """Where an error's sentence stands: 'details', 'internal' or 'message'."""
     page_size: int = 1000

@@ -114,9 +114,15 @@ async def test_not_found_is_known_whatever_status_and_shape_it_comes_in(
         with pytest.raises(Unreachable):  # no exception's name: it may as well be an outage
             await api.invoke("Get-Mailbox", Identity=NOBODY)
         return
-    with pytest.raises(NoSuchObject, match="couldn't be found on 'DB1PR01A001'"):
+    with pytest.raises(NoSuchObject, match="couldn't be found on 'DB1PR01'"):
         await api.invoke("Get-Mailbox", Identity=NOBODY)
     assert await read_mailbox(api, NOBODY) is None
+
+
+@pytest.mark.parametrize("status", [404, 500])
+async def test_not_found_is_known_by_its_exception_in_any_language(office: Office, status: int) -> None:
+    office.contoso.not_found_sentence, office.contoso.not_found_status = "Das Objekt '{identity}' fehlt.", status
+    assert await read_mailbox(await office.connect(), NOBODY) is None
 
 
 async def test_an_error_says_the_cmdlet_the_kind_and_the_sentence(office: Office) -> None:

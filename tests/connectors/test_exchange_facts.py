@@ -59,9 +59,11 @@ async def test_a_name_that_is_somebody_elses_id_finds_nobody(office: Office) -> 
     assert await CONNECTOR.find(await office.connect(), leaver("00000000-0000-4000-8000-00000000dead")) == []
 
 
-@pytest.mark.parametrize("kind", ["MailUser", "GuestMailUser"])
-async def test_a_guest_and_a_cloud_user_without_a_mailbox_have_no_account_here(office: Office, kind: str) -> None:
-    office.mailbox(GUEST).kind = kind
+@pytest.mark.parametrize(("kind", "synced"), [("MailUser", False), ("GuestMailUser", False), ("GuestMailUser", True)])
+async def test_a_guest_and_a_cloud_user_without_a_mailbox_have_no_account_here(
+    office: Office, kind: str, synced: bool
+) -> None:
+    office.mailbox(GUEST).kind, office.mailbox(GUEST).synced = kind, synced
     assert await CONNECTOR.find(await office.connect(), leaver(GUEST)) == []
 
 

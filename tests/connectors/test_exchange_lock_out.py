@@ -14,6 +14,7 @@ from connectors.exchange.simulated_cmdlets import legacy
 from connectors.exchange.simulated_mailboxes import (
     CONTOSO,
     DISABLED,
+    GUEST,
     JANE,
     MARIA,
     OTHER_JANE,
@@ -257,6 +258,12 @@ async def test_a_contact_in_the_address_book_is_outside_all_the_same(office: Off
     office.mailbox().forwarding_smtp, office.mailbox().forwarding_address = "", "ken@partner.example"
     item = items(await ClearForwarding().look(await office.ready()))[0]
     assert "ken@partner.example" in item.title
+
+
+async def test_a_guest_is_outside_whatever_address_stands_for_them(office: Office) -> None:
+    office.mailbox(GUEST).mail = "ken.guest@contoso.example"
+    office.mailbox().forwarding_smtp, office.mailbox().forwarding_address = "", GUEST
+    assert items(await ClearForwarding().look(await office.ready()))
 
 
 async def test_an_address_that_is_ignored_today_is_cleared_too(office: Office) -> None:

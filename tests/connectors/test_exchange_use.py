@@ -88,6 +88,12 @@ async def test_somebody_without_a_mailbox_is_a_task_that_names_them(office: Offi
     assert office.changes() == []
 
 
+async def test_a_name_that_is_somebody_elses_id_gives_nobody_access(office: Office) -> None:
+    stranger = "c0000000-0000-4000-8000-0000000000ff"
+    office.mailbox(SEAN).mail = stranger
+    task(await GrantAccess().look(await office.ready(choices={"mailbox.access": stranger})))
+
+
 # --- Outlook and web for them
 
 
