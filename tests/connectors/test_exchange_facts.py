@@ -176,6 +176,13 @@ async def test_where_our_own_domains_are_unknown_everybody_is_an_outsider(office
     assert (await office.facts()).forwards_outside
 
 
+async def test_where_nobody_can_tell_who_a_forward_goes_to_it_counts_as_outside(office: Office) -> None:
+    office.mailbox().forwarding_smtp, office.mailbox().forwarding_address = "", SEAN
+    office.contoso.denied = ("Get-Recipient",)
+    facts = await office.facts()
+    assert (facts.forwards_to, facts.forwards_outside) == ("sean.obrien@contoso.example", True)
+
+
 async def test_an_outage_is_no_fact(office: Office) -> None:
     office.simulator.fail(CONTOSO, Fault("error", calls=None, match="Get-MailboxStatistics", status=500))
     with pytest.raises(Exception, match="Get-MailboxStatistics"):

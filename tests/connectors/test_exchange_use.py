@@ -145,6 +145,12 @@ async def test_with_a_plain_address_left_standing_it_is_not_forwarded_yet(office
     assert items(await Forward().look(await office.ready(choices={"mailbox.forward": SEAN})))
 
 
+async def test_a_forward_that_keeps_no_copy_is_not_the_one_decided(office: Office) -> None:
+    office.mailbox().forwarding_smtp, office.mailbox().forwarding_address = "", SEAN
+    office.mailbox().keeps_copy = False
+    assert items(await Forward().look(await office.ready(choices={"mailbox.forward": SEAN})))
+
+
 async def test_mail_goes_outside_only_where_the_spam_policy_lets_it(office: Office) -> None:
     ctx = await office.ready(choices=OUTSIDE)
     found = task(await Forward().look(ctx))
