@@ -259,6 +259,7 @@ async def test_a_list_others_own_too_needs_no_new_owner(office: Office) -> None:
     office.contoso.groups = {"g": SimulatedGroup("g", "Club", "club@contoso.example", owners=[JANE, SEAN])}
     found = task(await GroupsByHand().look(await office.ready(choices=EVERYTHING))).instructions
     assert "Take them off the owners of: Club" in found
+    assert "Name another owner" not in found
 
 
 @pytest.mark.parametrize("choices", [{}, {"access": "partial"}])
