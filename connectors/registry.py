@@ -11,6 +11,7 @@ from connectors.contract import AnyConnector, AnyStep, Connector
 MODULES: Mapping[str, str] = {
     "active_directory": "connectors.active_directory",
     "elsewhere": "connectors.elsewhere",
+    "exchange": "connectors.exchange",
     "microsoft365": "connectors.microsoft365",
 }
 """Connector id → the module whose CONNECTOR it is."""

@@ -65,7 +65,7 @@ class Exchange(Connector[ExchangeApi, ExchangeFacts]):
     def questions(self, facts: ExchangeFacts, choices: Choices) -> tuple[Question, ...]:
         return questions_about(facts, choices)
 
-    def ways_in(self, facts: ExchangeFacts) -> tuple[WayIn, ...]:
+    def ways_in(self, facts: ExchangeFacts, choices: Choices) -> tuple[WayIn, ...]:
         return tuple(_ways_in(facts))
 
     def cautions(self, facts: ExchangeFacts) -> tuple[Caution, ...]:

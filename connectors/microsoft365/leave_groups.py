@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.contract import Choices, Done, Item, Nothing, Outcome, Refused, Task, Waiting, Wave
+from connectors.contract import Choices, Done, Item, Nothing, Outcome, Premature, Refused, Task, Waiting, Wave
 from connectors.http import RefusedWith
 from connectors.microsoft365.client import VENDOR, refused_as
 from connectors.microsoft365.client_links import link_to, member_ref
@@ -88,7 +88,7 @@ class LeaveLicenceGroups(Removal):
     id = "microsoft365.leave_licence_groups"
     title = "Leave groups that give licences"
     wave = Wave.CLEAN_UP
-    requires = ("exchange.convert_to_shared", "exchange.hold", TakeBackup.id)
+    requires = ("exchange.convert_to_shared", "exchange.hold", "exchange.delete_mailbox", TakeBackup.id)
     after = ("exchange.cancel_meetings", LeaveGroups.id)
     controls = ("CIS 5.3", "NIST PS-4", "NIST AC-2")
     permissions = ("GroupMember.ReadWrite.All", "Directory.Read.All")
@@ -112,16 +112,16 @@ class LeaveLicenceGroups(Removal):
         free = [group for group in giving if group.decided == "licences" and not (why and carries[group.id])]
         if not free:
             stuck = "; ".join(group.why_not_here for group in giving)
-            return Task(
+            finding = Premature if why else Task
+            return finding(
                 reason=why or "no group that gives them licences can be left here",
                 instructions=(
                     f"{stuck}. Once that is settled, take them out of these groups (change the rule, the domain group "
                     "or the list), or retry."
                 ),
             )
-        gone = ctx.choices.get("mailbox") == "delete"
         # The others stay on the list and are refused at the act, so that nobody takes the step for done.
-        return [_item(group, destroys=gone and carries[group.id] and group in free) for group in giving]
+        return [_item(group) for group in giving]
 
     async def remove(self, ctx: Ctx, item: Item) -> None:
         group = next((one for one in await read_groups(ctx.api, ctx.account.id) if one.id == item.key), None)
@@ -146,8 +146,8 @@ async def _carries_mailbox(ctx: Ctx, group: Group) -> bool:
     return any(sku not in products or products[sku].carries_mailbox for sku in group.licences)
 
 
-def _item(group: Group, *, destroys: bool = False) -> Item:
-    return Item(key=group.id, title=group.name, before={"member": True, "name": group.name}, destroys=destroys)
+def _item(group: Group) -> Item:
+    return Item(key=group.id, title=group.name, before={"member": True, "name": group.name})
 
 
 async def _leave(ctx: Ctx, item: Item, needs: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ async def why_mailbox_needs_licence(ctx: Ctx) -> str:
         return ""
     answer = ctx.choices.get("mailbox", LATER)
     if answer == "delete":
-        return ""
+        return "the mailbox is to be deleted, and is still there: it goes first, by its own step"
     if answer not in ("shared", "keep"):
         return "nobody has decided yet what becomes of the mailbox"
     return _why_kept(mailbox)

@@ -39,9 +39,10 @@ class ReleaseLicences(Removal):
     id = "microsoft365.release_licences"
     title = "Release licences"
     wave = Wave.BILLING
-    requires = ("exchange.convert_to_shared", "exchange.hold", TakeBackup.id)
+    requires = ("exchange.convert_to_shared", "exchange.hold", "exchange.delete_mailbox", TakeBackup.id)
     after = (
         "exchange.cancel_meetings",
+        "exchange.hand_over_meetings",
         "microsoft365.set_auto_reply",
         "microsoft365.share_files",
         LeaveGroups.id,
@@ -70,9 +71,8 @@ class ReleaseLicences(Removal):
                     "https://admin.microsoft.com once the mailbox is safe."
                 ),
             )
-        gone = ctx.choices.get("mailbox") == "delete"
         # One that must stay is on the list and refused at the act, so that nobody takes the step for done.
-        return [_item(one, destroys=gone and one.carries_mailbox) for one in direct]
+        return [_item(one) for one in direct]
 
     def _by_group(self, ctx: Ctx, held: tuple[Licence, ...]) -> Sequence[Item] | Task | Nothing:
         if not held:
@@ -204,7 +204,7 @@ def explained(refused: RefusedWith, title: str) -> VendorError:
     return refused
 
 
-def _item(licence: Licence, *, destroys: bool = False, to: str = "") -> Item:
+def _item(licence: Licence, *, to: str = "") -> Item:
     return Item(
         key=licence.sku,
         title=licence.name,
@@ -214,7 +214,6 @@ def _item(licence: Licence, *, destroys: bool = False, to: str = "") -> Item:
             "carriesMailbox": licence.carries_mailbox,
             **({"to": to} if to else {}),
         },
-        destroys=destroys,
     )
 
 

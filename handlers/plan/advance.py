@@ -110,7 +110,11 @@ def _shown_unneeded(session: Session, house: House, case: Case, name: str) -> bo
     step = house.registry.find_step(name)
     system = name.partition(".")[0]
     account = session.get(AccountRow, (case.id, system))
-    if step is None or account is None or account.error:
+    if account is None:
+        # Read and nothing found: a person without a mailbox has none to convert.
+        client = house.roster.client(case.client)
+        return client is not None and system in client.systems
+    if step is None or account.error:
         return False
     facts = house.registry.get(system).facts_model.model_validate(account.facts)
     return not step.wanted(choices_of(session, case.id), facts)

@@ -71,7 +71,7 @@ async def test_a_mailbox_on_the_clients_own_server_is_told_apart(office: Office)
     office.mailbox(SYNCED).kind = "MailUser"
     facts = await office.facts(SYNCED)
     assert facts.mailbox.state == "on premises"
-    assert [way.id for way in CONNECTOR.ways_in(facts)] == ["exchange.on_premises"]
+    assert [way.id for way in CONNECTOR.ways_in(facts, {})] == ["exchange.on_premises"]
     assert "technician" in CONNECTOR.cautions(facts)[0].text
     assert questions_about(facts, {}) == ()
 
@@ -82,7 +82,7 @@ async def test_a_deleted_mailbox_is_told_apart_by_whether_it_is_kept(office: Off
     facts = await office.facts()
     assert facts.mailbox.state == state
     assert state in CONNECTOR.cautions(facts)[0].text
-    assert CONNECTOR.ways_in(facts) == ()
+    assert CONNECTOR.ways_in(facts, {}) == ()
     assert not [step.id for step in CONNECTOR.steps if step.wanted(TO_MARIA | {"mailbox": "shared"}, facts)]
 
 
@@ -214,14 +214,14 @@ async def test_holds_are_holds_and_exclusions_are_not(office: Office) -> None:
 
 
 async def test_every_way_mail_gets_out_is_listed(office: Office) -> None:
-    ways = {way.id: way for way in CONNECTOR.ways_in(await office.facts())}
+    ways = {way.id: way for way in CONNECTOR.ways_in(await office.facts(), {})}
     assert set(ways) == {"exchange.protocols", "exchange.devices", "exchange.forwarding", "exchange.rules"}
     assert "jane.private@freemail.example" in ways["exchange.forwarding"].title
     assert ways["exchange.protocols"].lingers.total_seconds() == 3600
 
 
 async def test_a_quiet_mailbox_has_one_way_in(office: Office) -> None:
-    assert [way.id for way in CONNECTOR.ways_in(await office.facts(SEAN))] == ["exchange.protocols"]
+    assert [way.id for way in CONNECTOR.ways_in(await office.facts(SEAN), {})] == ["exchange.protocols"]
     assert CONNECTOR.cautions(await office.facts(SEAN)) == ()
 
 

@@ -38,6 +38,7 @@ def test_licences_wait_for_the_mailbox_the_groups_and_the_backup() -> None:
     assert set(ReleaseLicences.requires) == {
         "exchange.convert_to_shared",
         "exchange.hold",
+        "exchange.delete_mailbox",
         "microsoft365.take_backup",
     }
     assert {"exchange.cancel_meetings", "microsoft365.leave_groups"} <= set(ReleaseLicences.after)
@@ -93,7 +94,8 @@ async def test_a_licence_still_shown_is_waited_for(microsoft: Microsoft) -> None
         (SHARED, "shared", ""),
         (SHARED, "keep", ""),
         (GONE, "later", ""),
-        (SHARED, "delete", ""),
+        (SHARED, "delete", "goes first"),
+        (GONE, "delete", ""),
         ({**SHARED, "type": "UserMailbox"}, "shared", "not shared"),
         ({**SHARED, "type": "UserMailbox"}, "keep", "not shared"),
         ({**SHARED, "type": None}, "shared", "unknown"),
@@ -163,9 +165,11 @@ async def test_exchange_being_slow_is_waited_for_and_not_taken_for_absent(micros
         await ReleaseLicences().look(replace(await leaver(microsoft, SHARED), read=read))
 
 
-async def test_releasing_under_a_mailbox_to_be_deleted_takes_a_second_approver(microsoft: Microsoft) -> None:
-    found = items(await ReleaseLicences().look(await leaver(microsoft, SHARED, choices={"mailbox": "delete"})))
-    assert [item.destroys for item in found] == [True, False]
+async def test_a_mailbox_to_be_deleted_goes_first_by_its_own_step(microsoft: Microsoft) -> None:
+    ctx = await leaver(microsoft, SHARED, choices={"mailbox": "delete"})
+    assert "it goes first" in await why_mailbox_needs_licence(ctx)
+    gone = await leaver(microsoft, {**SHARED, "exists": False}, choices={"mailbox": "delete"})
+    assert await why_mailbox_needs_licence(gone) == ""
 
 
 async def test_a_product_with_exchange_foundation_only_carries_no_mailbox(microsoft: Microsoft) -> None:
