@@ -6,6 +6,7 @@ Object ids are fixed, so that other files can name them. Nobody here is real.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -192,7 +193,7 @@ class Tenant:
     """While lagging, a fresh read is followed by a stale one, in turns."""
     sync_reverts_after: float = 1800
     """Seconds between syncs; the first after a block turns a synced account on again."""
-    domain_disabled: tuple[str, ...] = ()
+    domain_disabled: Collection[str] = ()
     """Domain names (sAMAccountName) of accounts disabled in the domain: these a sync leaves, or turns, off."""
     pim_takes: float = 0
     """Seconds until a role that can be activated is gone after its removal was taken."""

@@ -122,7 +122,8 @@ class SimulatedMicrosoft:
 
     async def start(self) -> None:
         """Listen on loopback; ports chosen by the system unless given."""
-        certificate, key, self.ca_file = self.tls or _make_certificate(Path(self._folder.name))
+        self.certificate = self.tls or _make_certificate(Path(self._folder.name))
+        certificate, key, self.ca_file = self.certificate
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate, key)
         sign_in = web.Application()
