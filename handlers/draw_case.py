@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from connectors.contract import Account
 from handlers import messages
 from handlers.cases.states import OPEN_PLANS, WITH_PERSON, PlanState, StepState
+from handlers.cases.tables import Plan
 from handlers.cases.wanted import PROPOSE, pending
 from handlers.conversation import (
     Button,
@@ -122,12 +123,7 @@ def status(pen: Pen) -> Card:
     begun = [plan for plan in plans if PlanState(plan.state) in BEGUN]
     if begun and not case.closed:
         sections.append(ways_section(pen, ways))
-    for plan in plans:
-        if plan.kind != LOCK_OUT:
-            rows = steps_of(session, plan.id)
-            checks = tuple(Check(MARKS[StepState(row.state)], text(row.title)) for row in rows)
-            words = messages.PLAN[PlanState(plan.state)]
-            sections.append(Section(heading=f"The rest: {words}", checklist=checks))
+    sections += [_rest(pen, plan) for plan in plans if plan.kind != LOCK_OUT]
     undecided = undecided_section(pen)
     if undecided is not None and not case.closed:
         sections.append(undecided)
@@ -151,6 +147,16 @@ def status(pen: Pen) -> Card:
         None,
         tuple(sections),
     )
+
+
+def _rest(pen: Pen, plan: Plan) -> Section:
+    """What is still open of the rest, line by line; what is done, in one."""
+    rows = steps_of(pen.session, plan.id)
+    done = [row.title for row in rows if row.state == StepState.DONE]
+    checks = [Check(MARKS[StepState(row.state)], text(row.title)) for row in rows if row.state != StepState.DONE]
+    if done:
+        checks.append(Check(Mark.DONE, text(f"{len(done)} of {len(rows)} done"), text(", ".join(done))))
+    return Section(heading=f"The rest: {messages.PLAN[PlanState(plan.state)]}", checklist=tuple(checks))
 
 
 def leaver_fact(pen: Pen) -> Fact:

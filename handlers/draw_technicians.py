@@ -9,11 +9,12 @@ from handlers.access import approvals
 from handlers.approve import proof_field, proofs_wanted
 from handlers.cases.states import OPEN_PLANS, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import Plan, StepRow
-from handlers.conversation import Card, Check, Fact, Field, Section, Style, Text, quiet, strong, text
+from handlers.conversation import Card, Check, Fact, Field, Mark, Section, Style, Text, quiet, strong, text
 from handlers.draw_case import BEGUN, MARKS, headline, leaver_fact, named_section, ways_section
 from handlers.draw_question import question_sections
 from handlers.pen import Pen
 from handlers.plan.digest import LOCK_OUT, items_of, steps_of
+from handlers.plan.propose import GROUND, NOT_SEEN
 from handlers.plan.rows import case_plans
 from handlers.questions import CONTENTIOUS, answers_of, questions_of
 from handlers.status import others_about
@@ -119,9 +120,16 @@ def _plan(pen: Pen, plan: Plan) -> Iterable[Section]:
         decided = f", {verb} by {pen.house.roster.name_of(plan.decided_by)}{when}"
         decided += f": {plan.reason}" if plan.reason else ""
     title = "Lock-out" if plan.kind == LOCK_OUT else "The rest"
+    idle = [row for row in rows if _nothing_to_do(pen, row)]
+    checks = [Check(MARKS[StepState(row.state)], text(row.title), _detail(pen, row)) for row in rows if row not in idle]
+    if idle:
+        names = ", ".join(row.title for row in idle)
+        checks.append(
+            Check(Mark.PENDING, text("Nothing to do as things stand, looked at again all the same"), text(names))
+        )
     yield Section(
         heading=f"{title}: {messages.PLAN[PlanState(plan.state)]}{decided}",
-        checklist=tuple(Check(MARKS[StepState(row.state)], text(row.title), _detail(pen, row)) for row in rows),
+        checklist=tuple(checks),
         body=(text(quiet(f"Digest {plan.digest[:16]}: what is approved; any change to the plan voids it.")),),
     )
     if PlanState(plan.state) in OPEN_PLANS:
@@ -131,6 +139,13 @@ def _plan(pen: Pen, plan: Plan) -> Iterable[Section]:
         if len(stuck) > PANELS:
             more = f"{len(stuck) - PANELS} more need a person; their buttons come as these are settled."
             yield Section(body=(text(strong(more)),))
+
+
+def _nothing_to_do(pen: Pen, row: StepRow) -> bool:
+    """Whether the plan found nothing to change there; what could not be seen, or waits for its ground, is no such."""
+    if row.state != StepState.PENDING or row.instructions or not row.reason:
+        return False
+    return not row.reason.startswith((NOT_SEEN, GROUND)) and not items_of(pen.session, row.id)
 
 
 def _detail(pen: Pen, row: StepRow) -> Text | None:
@@ -169,7 +184,7 @@ def _stuck(pen: Pen, row: StepRow) -> Section:
     return Section(
         heading=row.title,
         body=tuple(body),
-        fields=(Field(f"note-{row.place}", "What you did, or why it is skipped"),),
+        fields=(Field(f"note-{row.id}", "What you did, or why it is skipped"),),
         buttons=tuple(buttons),
     )
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
-from connectors.contract import LATER, Caution
+from connectors.contract import LATER, Caution, Nothing
 from handlers.cases import cards, due
 from handlers.cases.history import record
 from handlers.cases.states import PlanEvent, PlanState, move_plan
@@ -19,6 +19,8 @@ from handlers.people import Lockout
 from handlers.plan.advance import advance
 from handlers.plan.digest import LOCK_OUT, REST
 from handlers.plan.propose import (
+    NOT_SEEN,
+    Proposed,
     Reading,
     add_readings,
     cautions_of,
@@ -186,7 +188,7 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
     def apply(session: Session, case: Case) -> None:
         if _planned(session, case, kind):
             return
-        if kind == REST and (not proposed or _rejected(session, case)):
+        if kind == REST and (_idle(proposed) or _rejected(session, case)):
             return
         if kind == LOCK_OUT:
             keep_readings(session, house, case, readings)
@@ -206,6 +208,11 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
             want(session, house, case, PROPOSE, REST)
 
     return apply
+
+
+def _idle(proposed: list[Proposed]) -> bool:
+    """Whether there is nothing to approve: every step looked, and found it so already."""
+    return all(isinstance(one.finding, Nothing) and not one.finding.evidence.startswith(NOT_SEEN) for one in proposed)
 
 
 def why_not_immediate(house: House, case: Case, readings: list[Reading], cautions: list[Caution]) -> str:

@@ -210,7 +210,7 @@ def _what_stays(ctx: Ctx, groups: list[str]) -> Task:
 
 async def _mailbox_is_safe(ctx: Ctx) -> None:
     """A synced group may carry their licence: without it, a mailbox that is not shared yet is deleted after 30 days."""
-    if ctx.choices.get("mailbox") != "shared":
+    if ctx.choices.get("mailbox") not in ("shared", "shared licensed"):
         return
     mailbox = await ctx.read("exchange.mailbox")
     if mailbox.get("exists") is True and not str(mailbox.get("type", "")).casefold().startswith("shared"):

@@ -31,6 +31,8 @@ from connectors.exchange.mailboxes import (
 )
 
 FATE, BACKUP = "mailbox", "mailbox.backup"
+SHARED_FATES = ("shared", "shared licensed")
+"""Answers that make it shared: without a licence, or with the one it has, where it needs one."""
 BLOCK, _RESET = "microsoft365.block_sign_in", "microsoft365.reset_password"
 _LICENCE_BACK = (
     "Find out what became of it: within 30 days of losing its licence, assigning the licence again brings it back. "
@@ -106,7 +108,7 @@ class ConvertToShared(Step[ExchangeApi, ExchangeFacts]):
     permissions = (PERMISSION,)
 
     def wanted(self, choices: Choices, facts: ExchangeFacts) -> bool:
-        return facts.personal and choices.get(FATE) == "shared"
+        return facts.personal and choices.get(FATE) in SHARED_FATES
 
     async def look(self, ctx: Ctx) -> Finding:
         mailbox = await mailbox_now(ctx)
@@ -123,12 +125,12 @@ class ConvertToShared(Step[ExchangeApi, ExchangeFacts]):
             )
         # A held, archived or big mailbox stops receiving once its licence goes, and is lost in the end.
         why = needs_licence(mailbox, await read_size(ctx.api, mailbox))
-        if why and ctx.choices.get("licences") == "release":
+        if why and ctx.choices.get(FATE) == "shared" and ctx.choices.get("licences") == "release":
             return Task(
                 reason=f"the licences are to be released, and as a shared mailbox it needs one: {why}",
                 instructions=(
-                    "Change the answer on licences so that Exchange Online Plan 2 stays on the account, or make the "
-                    "mailbox smaller, then retry."
+                    "Have the requester decide that the licence stays, make the mailbox smaller, or end what needs it, "
+                    "then retry."
                 ),
             )
         return Todo((Item(key="type", title="Type of the mailbox", before={"Type": "Regular"}),))
@@ -166,7 +168,7 @@ class HideFromAddressLists(Step[ExchangeApi, ExchangeFacts]):
     lag = timedelta(minutes=15)
 
     def wanted(self, choices: Choices, facts: ExchangeFacts) -> bool:
-        return facts.personal and choices.get(FATE) in ("shared", "delete")
+        return facts.personal and choices.get(FATE) in (*SHARED_FATES, "delete")
 
     async def look(self, ctx: Ctx) -> Finding:
         mailbox = await mailbox_now(ctx)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from connectors.contract import LATER, Choice, Choices, Question, Topic, Typed
 from connectors.exchange.facts import ExchangeFacts
+from connectors.exchange.fate import SHARED_FATES
 from connectors.exchange.mailboxes import FREE_BYTES, SHARED, gigabytes, needs_licence
 
 _NEARLY = FREE_BYTES * 9 // 10
@@ -25,7 +26,7 @@ def recommended_fate(facts: ExchangeFacts, choices: Choices) -> Advice:
         return Advice("keep", "Its size could not be read, so nobody can say whether a shared mailbox would be free.")
     why = needs_licence(facts.mailbox, facts.size_bytes, hold_coming=choices.get("contentious") == "yes")
     if why:
-        return Advice("shared", f"It keeps the mail and ends the sign-in; a licence stays, because {why}.")
+        return Advice("shared licensed", f"It keeps the mail and ends the sign-in; a licence stays, because {why}.")
     size = gigabytes(facts.size_bytes)
     if facts.size_bytes > _NEARLY:
         return Advice("shared", f"It holds {size}: up to 50 GB a shared mailbox is free, but this one is soon full.")
@@ -42,7 +43,7 @@ def questions_about(facts: ExchangeFacts, choices: Choices) -> tuple[Question, .
         asked.append(_fate(facts, choices))
         if choices.get("mailbox") == "delete":
             asked += _backup(choices)
-    if not facts.personal or choices.get("mailbox") in ("shared", "keep", LATER):
+    if not facts.personal or choices.get("mailbox") in (*SHARED_FATES, "keep", LATER):
         asked.append(_access(facts))
         asked.append(_forward(choices))
         if choices.get("mailbox.forward") == "external":
@@ -56,7 +57,9 @@ def _fate(facts: ExchangeFacts, choices: Choices) -> Question:
     advice = recommended_fate(facts, choices)
     why = needs_licence(facts.mailbox, facts.size_bytes, hold_coming=choices.get("contentious") == "yes")
     shared = (
-        Choice("shared", "Shared mailbox, keeps a licence", f"Costs Exchange Online Plan 2 each month: {why}.")
+        Choice(
+            "shared licensed", "Shared mailbox, keeps its licence", f"Costs Exchange Online Plan 2 each month: {why}."
+        )
         if why
         else Choice("shared", "Shared mailbox", "Costs nothing; colleagues can read it and answer from it.")
     )

@@ -12,7 +12,7 @@ from connectors.microsoft365.facts import Microsoft365Facts
 from connectors.microsoft365.groups import Group, read_groups
 from connectors.microsoft365.guards import Ctx
 from connectors.microsoft365.licences import read_products
-from connectors.microsoft365.mailbox_ground import why_mailbox_needs_licence
+from connectors.microsoft365.mailbox_ground import keeps_licence, why_mailbox_needs_licence
 from connectors.microsoft365.shapes import Removal, access_ends
 from connectors.microsoft365.tasks import TakeBackup
 
@@ -108,6 +108,10 @@ class LeaveLicenceGroups(Removal):
             group.id: any(sku not in products or products[sku].carries_mailbox for sku in group.licences)
             for group in giving
         }
+        if keeps_licence(ctx.choices):
+            giving = [group for group in giving if not carries[group.id]]
+            if not giving:
+                return Nothing("the groups that give the mailbox its licence stay, as decided")
         why = await why_mailbox_needs_licence(ctx) if any(carries.values()) else ""
         free = [group for group in giving if group.decided == "licences" and not (why and carries[group.id])]
         if not free:

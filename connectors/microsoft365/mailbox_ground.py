@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.contract import LATER, Json, Refused
+from connectors.contract import LATER, Choices, Json, Refused
 from connectors.microsoft365.guards import Ctx
 
 MOST_UNLICENSED = 50 * 1000**3
@@ -26,9 +26,16 @@ async def why_mailbox_needs_licence(ctx: Ctx) -> str:
     answer = ctx.choices.get("mailbox", LATER)
     if answer == "delete":
         return "the mailbox is to be deleted, and is still there: it goes first, by its own step"
+    if keeps_licence(ctx.choices):
+        return "the shared mailbox keeps its licence, as decided"
     if answer not in ("shared", "keep"):
         return "nobody has decided yet what becomes of the mailbox"
     return _why_kept(mailbox)
+
+
+def keeps_licence(choices: Choices) -> bool:
+    """Whether it was decided that the mailbox becomes shared and its licence stays, because it needs one."""
+    return choices.get("mailbox") == "shared licensed"
 
 
 def _why_kept(mailbox: Json) -> str:

@@ -44,6 +44,8 @@ def recommended_licences(known: Belongings, choices: Choices) -> tuple[str, str]
     """Release what nobody needs any more; keep what a mailbox that stays as it is lives on."""
     if choices.get("mailbox") == "keep" and any(one.carries_mailbox for one in known.licences):
         return "keep", "The mailbox stays as it is, and it lives on this licence."
+    if choices.get("mailbox") == "shared licensed":
+        return "release", "All but the one the mailbox needs, which stays; each one costs money every month."
     return "release", "Nobody uses them any more, and each one costs money every month."
 
 

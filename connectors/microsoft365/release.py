@@ -27,7 +27,7 @@ from connectors.microsoft365.facts import Microsoft365Facts
 from connectors.microsoft365.guards import Ctx, look_again_in
 from connectors.microsoft365.leave_groups import LICENCES_GO, LeaveGroups, LeaveLicenceGroups
 from connectors.microsoft365.licences import STATES, Licence, assign, licences_of, read_licences
-from connectors.microsoft365.mailbox_ground import why_mailbox_needs_licence
+from connectors.microsoft365.mailbox_ground import keeps_licence, why_mailbox_needs_licence
 from connectors.microsoft365.ownership import names_a_person
 from connectors.microsoft365.shapes import Change, Removal, access_ends
 from connectors.microsoft365.tasks import TakeBackup
@@ -60,6 +60,11 @@ class ReleaseLicences(Removal):
     async def listed(self, ctx: Ctx) -> Sequence[Item] | Task | Nothing:
         held = await read_licences(ctx.api, ctx.account.id)
         direct = [one for one in held if not one.group]
+        if keeps_licence(ctx.choices):
+            stays = [one.name for one in direct if one.carries_mailbox]
+            direct = [one for one in direct if not one.carries_mailbox]
+            if not direct:
+                return Nothing(f"{', '.join(stays) or 'the licence'} stays: the shared mailbox needs it, as decided")
         if not direct:
             return self._by_group(ctx, held)
         why = await why_mailbox_needs_licence(ctx) if any(one.carries_mailbox for one in direct) else ""

@@ -34,6 +34,9 @@ from handlers.plan.digest import LOCK_OUT, UNREAD, digest_of
 
 log = logging.getLogger("offboard.propose")
 
+NOT_SEEN, GROUND = "Not seen yet", "Later, once it may"
+"""How a step's line begins that could not be looked at, or whose ground is missing as yet."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -191,10 +194,10 @@ async def look_everywhere(
             return Proposed(reading.system, step, subject, await step.look(ctx))
         except VendorError as error:
             # The step stays in the plan: the engine looks again and retries by its own rules.
-            return Proposed(reading.system, step, subject, Nothing(f"Not seen yet: {error}"))
+            return Proposed(reading.system, step, subject, Nothing(f"{NOT_SEEN}: {error}"))
         except Exception as error:
             log.exception("looking for %s", step.id)
-            sentence = f"Not seen yet: our own code failed ({type(error).__name__})."
+            sentence = f"{NOT_SEEN}: our own code failed ({type(error).__name__})."
             return Proposed(reading.system, step, subject, Nothing(sentence))
 
     wanted = [(reading, *one) for reading in readings for one in wanted_of(reading, steps, choices, readings)]
@@ -268,7 +271,7 @@ def write_plan(
             case Nothing(evidence):
                 row.reason = evidence
             case Premature(reason, _):
-                row.reason = f"Once its ground is there: {reason}"
+                row.reason = f"{GROUND}: {reason}"
             case Task(reason, instructions):
                 row.reason, row.instructions = reason, instructions
             case Todo(items):

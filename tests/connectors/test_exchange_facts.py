@@ -258,10 +258,10 @@ async def test_other_systems_read_the_mailbox_as_it_is_now(office: Office) -> No
     [
         (facts_of(GIGABYTE), {}, "shared", "1.0 GB: up to 50 GB a shared mailbox keeps everything without a licence"),
         (facts_of(FREE_BYTES), {}, "shared", "soon full"),
-        (facts_of(FREE_BYTES + 1), {}, "shared", "a licence stays, because it holds 50.0 GB, more than 50 GB"),
-        (facts_of(archive=True), {}, "shared", "because it has an archive"),
-        (facts_of(litigation_hold=True), {}, "shared", "because it is on hold"),
-        (facts_of(), {"contentious": "yes"}, "shared", "because it will be put on hold"),
+        (facts_of(FREE_BYTES + 1), {}, "shared licensed", "a licence stays, because it holds 50.0 GB, more than 50 GB"),
+        (facts_of(archive=True), {}, "shared licensed", "because it has an archive"),
+        (facts_of(litigation_hold=True), {}, "shared licensed", "because it is on hold"),
+        (facts_of(), {"contentious": "yes"}, "shared licensed", "because it will be put on hold"),
         (facts_of(None), {}, "keep", "could not be read"),
     ],
 )
@@ -276,7 +276,7 @@ def test_the_fate_that_keeps_the_mail_is_recommended_with_its_cost(
 def test_shared_says_what_it_costs_where_it_costs_something() -> None:
     free, paid = (questions_about(facts, {})[0].choices[0] for facts in (facts_of(), facts_of(archive=True)))
     assert free.why.startswith("Costs nothing")
-    assert "keeps a licence" in paid.label
+    assert "keeps its licence" in paid.label
     assert paid.why == "Costs Exchange Online Plan 2 each month: it has an archive."
 
 

@@ -165,6 +165,17 @@ async def test_exchange_being_slow_is_waited_for_and_not_taken_for_absent(micros
         await ReleaseLicences().look(replace(await leaver(microsoft, SHARED), read=read))
 
 
+async def test_a_shared_mailbox_that_needs_its_licence_keeps_that_one_alone(microsoft: Microsoft) -> None:
+    choices = {"mailbox": "shared licensed", "licences": "release"}
+    big = {**SHARED, "size_bytes": 60 * 10**9, "hold": True}
+    found = items(await ReleaseLicences().look(await leaver(microsoft, big, choices=choices)))
+    assert [item.title for item in found] == ["Power BI Pro (POWER_BI_PRO)"]
+    microsoft.simulator.person(OLIVIA).licences = [Held(EXCHANGE_1)]
+    found = await ReleaseLicences().look(await leaver(microsoft, big, choices=choices))
+    assert isinstance(found, Nothing)
+    assert "stays: the shared mailbox needs it, as decided" in found.evidence
+
+
 async def test_a_mailbox_to_be_deleted_goes_first_by_its_own_step(microsoft: Microsoft) -> None:
     ctx = await leaver(microsoft, SHARED, choices={"mailbox": "delete"})
     assert "it goes first" in await why_mailbox_needs_licence(ctx)

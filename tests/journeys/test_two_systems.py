@@ -235,7 +235,7 @@ class AskingAnnex(Annex):
 
     steps = (
         CloseAnnex(),
-        type("Sweep", (CloseAccount,), {"id": "annex.sweep", "title": "Sweep", "wave": Wave.CLEAN_UP})(),
+        type("Sweep", (TakeBadges,), {"id": "annex.sweep", "title": "Sweep", "wave": Wave.CLEAN_UP})(),
     )
 
     def questions(self, facts: ToyFacts, choices: Choices) -> tuple[Question, ...]:
