@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.references import SecretReference, check_reference
 from connectors.registry import EVERYWHERE, Registry
 from handlers.people import Roster
 
@@ -65,20 +66,10 @@ class Slack(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    signing_secret: str
-    workspaces: dict[str, str]
+    signing_secret: SecretReference
+    workspaces: dict[str, SecretReference]
     """Team id → reference to the bot token there."""
     base_url: str = "https://slack.com/api/"
-
-    @field_validator("signing_secret")
-    @classmethod
-    def _is_reference(cls, value: str) -> str:
-        return check_reference(value)
-
-    @field_validator("workspaces")
-    @classmethod
-    def _are_references(cls, values: dict[str, str]) -> dict[str, str]:
-        return {team: check_reference(value) for team, value in values.items()}
 
 
 class Settings(BaseModel):
@@ -89,14 +80,6 @@ class Settings(BaseModel):
     environment: Environment
     slack: Slack
     roster: Roster
-
-
-def check_reference(value: str) -> str:
-    """A secret reference, never the secret itself. Raises ValueError that does not quote the value."""
-    kind, slash, rest = value.partition("/")
-    if kind not in {"env", "file"} or not slash or not rest:
-        raise ValueError("write a reference such as env/NAME or file/PATH here, never the secret itself")
-    return value
 
 
 def resolve_secret(reference: str) -> str:

@@ -14,11 +14,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
+from urllib.parse import quote, urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, model_validator
 
 from connectors.contract import SignInFailed, Surroundings, Throttled, Unreachable, VendorError
 from connectors.http import CONNECT_SECONDS, PATIENCE_SECONDS, quiet_loggers, redact, retry_after
+from connectors.references import SecretReference
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CODE = re.compile(r"AADSTS(\d+)")
 
 # What Entra's codes mean to the people who can mend it. Microsoft may change numbers (Entra "AADSTS error
@@ -64,6 +70,67 @@ class Application:
     client_secret: str | None = None
     certificate: str | None = None
     authority: str = PUBLIC_AUTHORITY
+
+
+def _guid(value: str) -> str:
+    # Graph writes ids in small letters, and they are compared.
+    if not _GUID.fullmatch(value.lower()):
+        raise ValueError("must be an id such as 00000000-0000-0000-0000-000000000000, not a name or an address")
+    return value.lower()
+
+
+def _tenant(value: str) -> str:
+    if not _GUID.fullmatch(value.lower()) and not _DOMAIN.fullmatch(value.lower()):
+        raise ValueError("must be the tenant's id, or one of its domains such as contoso.onmicrosoft.com")
+    return value.lower()
+
+
+Guid = Annotated[str, AfterValidator(_guid)]
+"""An object's or application's id in Entra, in small letters."""
+
+
+class TenantSettings(BaseModel):
+    """What the Microsoft systems' settings share: one client's tenant, and our application in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    audience: ClassVar[str]
+    """Host the public cloud's token is for; a stand-in on this machine plays the public cloud."""
+
+    tenant_id: Annotated[str, AfterValidator(_tenant)]
+    client_id: Guid
+    client_secret: SecretReference | None = None
+    certificate: SecretReference | None = None
+    """PEM text: the certificate and its private key."""
+    base_url: str
+    authority: str = PUBLIC_AUTHORITY
+    patience: float = 20
+    """Seconds to wait for one answer."""
+
+    @field_validator("base_url", "authority")
+    @classmethod
+    def _safe_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if not parts.hostname or (parts.scheme != "https" and parts.hostname not in _LOOPBACK):
+            raise ValueError("must be an https address: our token travels there")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Self:
+        if (self.client_secret is None) == (self.certificate is None):
+            raise ValueError("give exactly one of client_secret and certificate")
+        return self
+
+    @property
+    def scope(self) -> str:
+        """The audience of our token."""
+        host = urlsplit(self.base_url).hostname or ""
+        return f"https://{self.audience if host in _LOOPBACK else host}/.default"
+
+    @property
+    def application(self) -> Application:
+        """Who we are in this tenant."""
+        return Application(self.tenant_id, self.client_id, self.client_secret, self.certificate, self.authority)
 
 
 class EntraSignIn:

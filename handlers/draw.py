@@ -151,6 +151,13 @@ def _came_back(pen: Pen, subject: str) -> Section:
     return Section(body=(text(strong("Access had come back and is being ended again."), what),))
 
 
+def _kept(pen: Pen, _subject: str) -> Section:
+    client = pen.house.roster.client(pen.case.client)
+    days = client.keep_days if client else 0
+    sentence = f"What was kept, mailbox and files, has been kept for {days} days, as agreed. Keep it on, or delete it?"
+    return Section(body=(text(sentence), text("Tell your technician; nothing is deleted by itself.")))
+
+
 def _undecided(pen: Pen, _subject: str) -> Section | None:
     section = undecided_section(pen)
     if section is None:
@@ -185,6 +192,7 @@ NEWS: dict[str, Callable[[Pen, str], Section | None]] = {
     "paging failed": _said("The person on call could NOT be paged. It is tried again every minute; ring them."),
     "half-way": _half_way,
     "undecided": _undecided,
+    "kept": _kept,
     "expired": _said("The case has expired: nobody went on with it. Nothing was changed."),
     "rejected": _rejected,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from connectors.contract import Account
 from handlers import messages
@@ -156,7 +157,19 @@ def _rest(pen: Pen, plan: Plan) -> Section:
     checks = [Check(MARKS[StepState(row.state)], text(row.title)) for row in rows if row.state != StepState.DONE]
     if done:
         checks.append(Check(Mark.DONE, text(f"{len(done)} of {len(rows)} done"), text(", ".join(done))))
-    return Section(heading=f"The rest: {messages.PLAN[PlanState(plan.state)]}", checklist=tuple(checks))
+    return Section(
+        heading=f"The rest: {messages.PLAN[PlanState(plan.state)]}",
+        checklist=tuple(checks),
+        body=_kept_until(pen, plan),
+    )
+
+
+def _kept_until(pen: Pen, plan: Plan) -> tuple[Text, ...]:
+    client = pen.house.roster.client(pen.case.client)
+    if client is None or not client.keep_days or plan.settled_at is None:
+        return ()
+    until = (plan.settled_at + timedelta(days=client.keep_days)).astimezone(client.zone)
+    return (text(f"What was kept is kept until {until:%d %b %Y} at least; then you are asked again."),)
 
 
 def leaver_fact(pen: Pen) -> Fact:

@@ -79,6 +79,8 @@ class Client(_Settings):
     """How many lock-outs an hour may start on a manager's word alone."""
     defaults: dict[str, str] = {}
     """Question id → the answer this client always gives; it is recommended, never given unasked."""
+    keep_days: int = Field(default=0, ge=0, le=3650)
+    """What is kept of a leaver, mailbox and files, is brought up again after so many days; 0: never."""
     systems: dict[str, SerializeAsAny[BaseModel]] = {}
     """System id → that connector's own settings."""
 

@@ -69,7 +69,13 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 def test_a_vendor_imports_the_shared_parts_and_no_other_vendor() -> None:
-    shared = {"connectors.contract", "connectors.http", "connectors.entra", "connectors.limiter"}
+    shared = {
+        "connectors.contract",
+        "connectors.http",
+        "connectors.entra",
+        "connectors.limiter",
+        "connectors.references",
+    }
     for path, tree in modules():
         if path.parts[0] == "connectors" and len(path.parts) == 3:
             own = f"connectors.{path.parts[1]}"

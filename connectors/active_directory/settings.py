@@ -8,18 +8,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from connectors.references import SecretReference
+
 LDAPS_PORT = 636
 
 _HOST = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
 )
 _BIND_NAME = re.compile(r"[^@\\\s]+@[^@\\\s]+|[^@\\]+\\[^@\\]+|(?i:CN|UID)=.+,.+")
-
-
-def _reference(value: str) -> str:
-    if not re.fullmatch(r"(env|file|keyvault)/.+", value):
-        raise ValueError("write a reference such as env/NAME or file/PATH here, never the secret itself")
-    return value
 
 
 def _server(value: str) -> str:
@@ -56,10 +52,6 @@ def _guid(value: str) -> str:
         return str(uuid.UUID(value))
     except ValueError:
         return value
-
-
-SecretReference = Annotated[str, AfterValidator(_reference)]
-"""Where a secret lies, never the secret itself: 'env/NAME', 'file/PATH'."""
 
 
 class ActiveDirectorySettings(BaseModel):

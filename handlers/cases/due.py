@@ -18,6 +18,7 @@ REMIND = "remind"
 PAGE = "page"
 DECIDE = "decide"
 CONFIRM = "confirm again"
+KEPT = "kept long enough"
 
 
 def set_due(session: Session, house: House, case: Case, kind: str, wait: timedelta, subject: str = "") -> None:

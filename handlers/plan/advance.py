@@ -24,7 +24,7 @@ from handlers.cases.states import (
 )
 from handlers.cases.tables import AccountRow, CardRow, Case, Plan, StepRow
 from handlers.house import House
-from handlers.plan.digest import LOCK_OUT, steps_of
+from handlers.plan.digest import LOCK_OUT, REST, steps_of
 from handlers.plan.propose import choices_of
 from handlers.plan.rows import ByStep, by_step, case_plans, case_steps
 from handlers.ways import locked_out, ways_in
@@ -142,6 +142,10 @@ def refresh_plan(session: Session, house: House, plan_id: str) -> None:
         elif plan.kind == LOCK_OUT and plan.locked_out_at != house.clock.now():
             # What it waited for at last was the directory's sync, and a sync can undo a lock-out.
             due.set_due(session, house, case, due.CONFIRM, timedelta(0))
+        client = house.roster.client(case.client)
+        if plan.kind == REST and client is not None and client.keep_days:
+            due.clear(session, case, due.KEPT)
+            due.set_due(session, house, case, due.KEPT, timedelta(days=client.keep_days))
         cards.show_channel(session, house, case, cards.NEWS, topic=f"done:{plan.id}")
     if plan.state != before:
         cards.redraw(session, house, case)

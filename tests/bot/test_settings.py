@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.settings import WrongSettings, check_reference, load, resolve_secret
+from bot.settings import WrongSettings, load, resolve_secret
+from connectors.references import check_reference
 
 Yaml = dict[str, object]
 

@@ -268,3 +268,19 @@ async def test_deleting_a_mailbox_takes_two_technicians_and_ground(contoso: Comp
     assert contoso.mailbox(people.JANE).kind == "UserMailbox"  # a person deletes it, by these instructions
     assert "take the Exchange licence off" in contoso.world.reads("sam")
     assert contoso.person(people.JANE).licences
+
+
+async def test_what_is_kept_is_kept_as_long_as_the_client_says_and_brought_up_then(tmp_path: Path) -> None:
+    async with company(tmp_path, keep_days=90, defaults={"mailbox": "keep"}) as contoso:
+        await contoso.begins("Olivia Owner")
+        await contoso.accepts()
+        assert "What becomes of Olivia Owner's mailbox?\nKeep it as it is" in contoso.world.reads("maria")
+        await contoso.clicks("Submit")
+        await contoso.approved()
+        await contoso.world.passes(minutes=30)
+        for row in [row for row in (await contoso.world.steps()).values() if row.state in {"task", "needs a person"}]:
+            await contoso.world.clicks("sam", "Skip", within=row.title, values={f"note-{row.id}": "settled"})
+        assert "What was kept is kept until 21 Feb 2027 at least" in contoso.world.reads("maria")
+        await contoso.world.passes(days=91)
+        assert "has been kept for 90 days, as agreed. Keep it on, or delete it?" in contoso.world.reads("maria")
+        assert contoso.mailbox(people.OLIVIA).kind == "UserMailbox"
