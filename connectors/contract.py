@@ -174,6 +174,8 @@ class Question:
     """Id of a choice; of a person's account where one of the choices is that person."""
     reason: str = ""
     """Why that one is recommended, as one sentence."""
+    heirs: bool = True
+    """PERSON: those likely to take over are offered, and recommended where nobody else is."""
     suggestion: str = ""
     """TEXT: what stands in the field to begin with."""
 

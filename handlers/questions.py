@@ -95,7 +95,7 @@ def _with_people(question: Question, heirs: list[Account], requester: Account | 
 
     Their manager is recommended where the system recommends nobody; whoever asks is only offered.
     """
-    if question.typed is not Typed.PERSON:
+    if question.typed is not Typed.PERSON or not question.heirs:
         return question
     asks = [requester] if requester is not None else []
     people = {one.id: one for one in (*heirs, *asks) if one.id != case.leaver.get("id")}

@@ -120,7 +120,8 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
 
 def _undoable(session: Session, case_id: str) -> list[tuple[StepRow, list[ItemRow]]]:
     """Steps that changed something, the last one first."""
-    rows = sorted(case_steps(session, case_id), key=lambda row: row.place, reverse=True)
+    # The rest came after the lock-out, whatever their places on the card: plans' ids are in the order of their making.
+    rows = sorted(case_steps(session, case_id), key=lambda row: (row.plan_id, row.place), reverse=True)
     return [
         (row, [item for item in items_of(session, row.id) if item.intended_at and not item.undone])
         for row in rows

@@ -220,7 +220,7 @@ def _licences(known: Belongings, choices: Choices) -> list[Question]:
         )
     ]
     if choices.get("licences") == "reassign":
-        asked.append(Question("licences.to", Topic.LICENCES, "Who gets the licences?", typed=Typed.PERSON))
+        asked.append(Question("licences.to", Topic.LICENCES, "Who gets the licences?", typed=Typed.PERSON, heirs=False))
     return asked
 
 

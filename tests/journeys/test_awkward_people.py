@@ -11,6 +11,7 @@ from bot.lab.companies import SALES_TEAM
 from connectors.active_directory import simulated_people as domain
 from connectors.microsoft365 import simulated_people as people
 from connectors.microsoft365.simulated_people import CONTOSO
+from connectors.microsoft365.simulated_things import E3
 from tests.company import Company, company
 
 
@@ -284,3 +285,61 @@ async def test_what_is_kept_is_kept_as_long_as_the_client_says_and_brought_up_th
         await contoso.world.passes(days=91)
         assert "has been kept for 90 days, as agreed. Keep it on, or delete it?" in contoso.world.reads("maria")
         assert contoso.mailbox(people.OLIVIA).kind == "UserMailbox"
+
+
+async def test_the_wrong_person_gets_everything_back_that_can_be_given_back(contoso: Company) -> None:
+    protocols = dict(contoso.mailbox(people.JANE).protocols)
+    groups, licences = contoso.groups_of(people.JANE), list(contoso.person(people.JANE).licences)
+    await contoso.asks("Jane Doe", "Head of Sales")
+    await contoso.approved()
+    await contoso.world.passes(minutes=20)
+    await contoso.world.clicks("sam", "Wrong person")
+    await contoso.world.passes(minutes=10)
+    jane, mailbox = contoso.person(people.JANE), contoso.mailbox(people.JANE)
+    assert jane.enabled
+    assert mailbox.protocols == protocols
+    assert (mailbox.kind, mailbox.hidden, mailbox.full_access) == ("UserMailbox", False, {})
+    assert contoso.groups_of(people.JANE) == groups
+    assert jane.licences == licences
+    team = contoso.companies.microsoft.tenants[CONTOSO].groups[SALES_TEAM]
+    assert people.JANE in team.owners
+    await contoso.world.passes(hours=2)
+    assert contoso.person(people.JANE).enabled
+
+
+async def test_wiping_a_device_takes_two_technicians_and_a_persons_hand(contoso: Company) -> None:
+    await contoso.begins("Jane Doe", "Head of Sales")
+    while "(Wipe it)" not in contoso.world.reads("maria"):
+        label = next(
+            button.label for button in contoso.world.card("maria", "Case 1").card.buttons if button.style == "primary"
+        )
+        await contoso.clicks(label)
+    await contoso.clicks("Wipe it")
+    await contoso.accepts()
+    await contoso.clicks("Submit")
+    await contoso.approved()
+    await contoso.world.passes(minutes=5)
+    assert contoso.person(people.JANE).licences  # the rest waits for its second yes
+    await contoso.world.clicks("priya", "Approve")
+    await contoso.world.passes(minutes=20)
+    assert "open Devices > JANE-LAPTOP > Wipe" in contoso.world.reads("sam")
+
+
+async def test_a_licence_goes_to_the_person_named_and_nobody_is_recommended_for_it(contoso: Company) -> None:
+    await contoso.begins("Jane Doe", "Head of Sales")
+    await contoso.clicks("Everything ends")
+    while "(Give them to somebody)" not in contoso.world.reads("maria"):
+        label = next(
+            button.label for button in contoso.world.card("maria", "Case 1").card.buttons if button.style == "primary"
+        )
+        await contoso.clicks(label)
+    await contoso.clicks("Give them to somebody")
+    assert await contoso.accepts() == "Stopped at 'Who gets the licences?': name a person."
+    await contoso.clicks("Find", somebody="Zoe")
+    await contoso.clicks("Zoë Müller, Accountant")
+    await contoso.accepts()
+    await contoso.clicks("Submit")
+    await contoso.approved()
+    await contoso.world.passes(minutes=20)
+    assert contoso.person(people.JANE).licences == []
+    assert [one.sku for one in contoso.person(people.ZOE).licences] == [E3]
