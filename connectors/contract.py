@@ -174,6 +174,8 @@ class Question:
     """Id of a choice; of a person's account where one of the choices is that person."""
     reason: str = ""
     """Why that one is recommended, as one sentence."""
+    can_wait: bool = True
+    """It may be left for later, and everything is kept meanwhile; False: other steps rest on it."""
     heirs: bool = True
     """PERSON: those likely to take over are offered, and recommended where nobody else is."""
     suggestion: str = ""

@@ -9,7 +9,7 @@ from handlers.cases.tables import Answer
 from handlers.click import Click, Missing
 from handlers.plan.digest import REST, renew_digests
 from handlers.plan.rows import case_plans
-from handlers.questions import OWN, answers_of, question_called
+from handlers.questions import answers_of, question_called
 
 LONGEST_ANSWER = 1000
 LATER_LABEL = "Decide later"
@@ -34,7 +34,7 @@ def given(click: Click, question: Question) -> Given:
         if account is None or question.typed is not Typed.PERSON:
             raise Missing("That person is not on the list any more. Search again.")
         return person(account)
-    if click.arg("value") == LATER and question.id not in OWN:
+    if click.arg("value") == LATER and question.can_wait:
         return Given(LATER, LATER_LABEL)
     choice = next((one for one in question.choices if one.id == click.arg("value")), None)
     if choice is None:

@@ -8,7 +8,6 @@ from connectors.contract import LATER, Account, Choice, Question, Typed
 from handlers.answer import LATER_LABEL
 from handlers.conversation import Button, Field, Section, Style, Text, quiet, strong, text
 from handlers.pen import Pen
-from handlers.questions import OWN
 
 WORDS = "text"
 """Field id of an answer in words."""
@@ -21,7 +20,7 @@ def question_sections(pen: Pen, question: Question, *, technician: bool = False)
     answer = "answer for" if technician else "answer"
     ordered = sorted(question.choices, key=lambda choice: choice.id != question.recommended)
     buttons = [_choice(pen, answer, question, choice) for choice in ordered]
-    if question.id not in OWN:
+    if question.can_wait:
         buttons.append(pen.button(LATER_LABEL, answer, question=question.id, value=LATER))
     # Several questions can stand on one technicians' card: each has its own field.
     suffix = f"-{question.id}" if technician else ""

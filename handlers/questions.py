@@ -13,8 +13,6 @@ from handlers.people import Client
 from handlers.plan.propose import Reading, choices_of, readings_of
 
 HOW, CONTENTIOUS, WHEN = "how", "contentious", "when"
-OWN = frozenset({HOW, CONTENTIOUS, WHEN})
-"""Questions that can't be left for later: the lock-out rests on them."""
 
 
 def own_questions(name: str) -> tuple[Question, ...]:
@@ -30,6 +28,7 @@ def own_questions(name: str) -> tuple[Question, ...]:
                 Choice("gone", "Already gone"),
                 Choice("contract ended", "Contract ended"),
             ),
+            can_wait=False,
         ),
         Question(
             CONTENTIOUS,
@@ -39,6 +38,7 @@ def own_questions(name: str) -> tuple[Question, ...]:
                 Choice("no", "No, on good terms"),
                 Choice("yes", "Yes", "Your technicians see it before they decide, and data is put on hold first."),
             ),
+            can_wait=False,
         ),
         Question(
             WHEN,
@@ -54,6 +54,7 @@ def own_questions(name: str) -> tuple[Question, ...]:
             ),
             recommended="now",
             reason="A leaver who can still sign in can still read, copy and delete.",
+            can_wait=False,
         ),
     )
 

@@ -83,10 +83,15 @@ def _access(known: Belongings, choices: Choices) -> list[Question]:
             ),
             recommended="everything",
             reason="Whoever has left needs no access, and what stays open is forgotten.",
+            can_wait=False,
         )
     ]
     if not access_ends(choices):
-        asked.append(Question("access.stays", Topic.HOW_MUCH, "What stays, and until which day?", typed=Typed.TEXT))
+        asked.append(
+            Question(
+                "access.stays", Topic.HOW_MUCH, "What stays, and until which day?", typed=Typed.TEXT, can_wait=False
+            )
+        )
     return asked
 
 

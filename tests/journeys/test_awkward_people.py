@@ -343,3 +343,28 @@ async def test_a_licence_goes_to_the_person_named_and_nobody_is_recommended_for_
     await contoso.world.passes(minutes=20)
     assert contoso.person(people.JANE).licences == []
     assert [one.sku for one in contoso.person(people.ZOE).licences] == [E3]
+
+
+async def test_how_much_access_ends_is_never_left_for_later(contoso: Company) -> None:
+    await contoso.begins("Jane Doe", "Head of Sales")
+    assert "Does all access end, or does some of it stay?" in contoso.world.reads("maria")
+    assert "(Decide later)" not in contoso.world.reads("maria")
+    await contoso.clicks("Everything ends")
+    assert "(Decide later)" in contoso.world.reads("maria")
+
+
+async def test_what_is_undecided_keeps_mailbox_files_and_licence_as_they_are(contoso: Company) -> None:
+    await contoso.begins("Jane Doe", "Head of Sales")
+    await contoso.clicks("Everything ends")
+    while "(Submit)" not in contoso.world.reads("maria"):
+        await contoso.clicks("Decide later" if "(Decide later)" in contoso.world.reads("maria") else "Nothing else")
+    await contoso.clicks("Submit")
+    await contoso.approved()
+    await contoso.world.passes(minutes=30)
+    jane, mailbox = contoso.person(people.JANE), contoso.mailbox(people.JANE)
+    assert not jane.enabled
+    assert (mailbox.kind, mailbox.full_access, len(mailbox.meetings)) == ("UserMailbox", {}, 4)
+    assert jane.licences
+    assert jane.drive is not None
+    assert jane.drive.permissions == []
+    assert "Still to decide" in contoso.world.reads("maria")
