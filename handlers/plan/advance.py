@@ -142,7 +142,7 @@ def refresh_plan(session: Session, house: House, plan_id: str) -> None:
             # Some way in was skipped or only stated: the news says so.
             tell_requester(session, house, case, "locked out")
             _confirm_later(session, house, case)
-        elif plan.kind == LOCK_OUT and house.clock.now() - plan.locked_out_at >= A_WHILE:
+        elif plan.kind == LOCK_OUT and plan.locked_out_at and house.clock.now() - plan.locked_out_at >= A_WHILE:
             # What it waited for at last was the directory's sync, and a sync can undo a lock-out.
             due.set_due(session, house, case, due.CONFIRM, timedelta(0))
         cards.show_channel(session, house, case, cards.NEWS, topic=f"done:{plan.id}")
