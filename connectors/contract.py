@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -358,6 +358,10 @@ class Step(ABC, Generic[Api, Facts]):
     @abstractmethod
     async def confirm(self, ctx: Context[Api, Facts], item: Item, intent: Intent, reference: str) -> Outcome:
         """Read back what act changed."""
+
+    async def proved(self, ctx: Context[Api, Facts], items: Sequence[Item]) -> Mapping[str, str]:
+        """What one read proves of several items: key → evidence. Whatever it leaves out is confirmed by itself."""
+        return {}
 
     async def undo(self, ctx: Context[Api, Facts], item: Item) -> Outcome | None:
         """Put `item.before` back; None where the vendor has no way."""

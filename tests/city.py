@@ -16,6 +16,7 @@ from pathlib import Path
 import aiohttp
 import yaml
 
+from bot.lab.companies import Companies
 from bot.lab.demo_bot import free_port, healthy
 from bot.lab.demo_stage import Stage
 from bot.lab.fake_slack import Answer
@@ -74,13 +75,16 @@ class City:
         module: str = "bot run",
         systems: Mapping[str, Mapping[str, str]] | None = None,
         client: Mapping[str, object] | None = None,
+        companies: Companies | None = None,
     ) -> None:
+        """With `companies`, Contoso's Exchange is connected beside its Microsoft 365."""
         self._folder, self._module = folder, tuple(module.split())
         self._systems, self._client = systems or {}, client or {}
         self._begun = datetime.now(UTC)
         self.secret = secrets.token_hex(16)
         self.stage = Stage(self.secret)
-        self.microsoft = SimulatedMicrosoft()
+        self._companies = companies
+        self.microsoft = companies.microsoft if companies else SimulatedMicrosoft()
         self.bot: Bot
 
     @property
@@ -88,7 +92,7 @@ class City:
         return self.stage.slack
 
     async def start(self) -> None:
-        await self.microsoft.start()
+        await (self._companies or self.microsoft).start()
         slack_api = await self.stage.start()
         stand_ins = StandIns(slack_api, self.microsoft.base_url, self.microsoft.authority)
         contoso = Tenant(
@@ -115,12 +119,16 @@ class City:
     async def stop(self) -> None:
         await self.bot.stop()
         await self.slack.stop()
-        await self.microsoft.stop()
+        await (self._companies or self.microsoft).stop()
 
     def _add_systems(self, file: Path) -> None:
         content = yaml.safe_load(file.read_text())
         content["people"] = [one for one in content["people"] if one["manages"] in ([], ["contoso"])]
-        content["clients"][0]["systems"] |= {name: dict(values) for name, values in self._systems.items()}
+        systems = content["clients"][0]["systems"]
+        systems |= {name: dict(values) for name, values in self._systems.items()}
+        if self._companies:
+            same = {name: value for name, value in systems["microsoft365"].items() if name != "break_glass"}
+            systems["exchange"] = {**same, "base_url": self._companies.exchange.base_url}
         content["clients"][0] |= self._client
         file.write_text(yaml.safe_dump(content))
 

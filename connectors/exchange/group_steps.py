@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from connectors.contract import (
@@ -72,7 +73,11 @@ class LeaveDistributionGroups(Step[ExchangeApi, ExchangeFacts]):
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
         if await self._is_in(ctx, item):
             return Waiting(look_again_in(ctx, intent.at), f"Exchange still lists them in {item.title}")
-        return Done(f"{item.title} does not list them any more")
+        return Done(_left(item))
+
+    async def proved(self, ctx: Ctx, items: Sequence[Item]) -> Mapping[str, str]:
+        listed = await self._listed(ctx)
+        return {item.key: _left(item) for item in items if item.key not in listed}
 
     async def undo(self, ctx: Ctx, item: Item) -> Outcome | None:
         try:
@@ -90,9 +95,11 @@ class LeaveDistributionGroups(Step[ExchangeApi, ExchangeFacts]):
         )
 
     async def _is_in(self, ctx: Ctx, item: Item) -> bool:
+        return item.key in await self._listed(ctx)
+
+    async def _listed(self, ctx: Ctx) -> frozenset[str]:
         mailbox = await mailbox_now(ctx) or ctx.facts.mailbox
-        groups = await read_memberships(ctx.api, mailbox.distinguished_name)
-        return any(group.id == item.key for group in groups)
+        return frozenset(group.id for group in await read_memberships(ctx.api, mailbox.distinguished_name))
 
 
 class GroupsByHand(Step[ExchangeApi, ExchangeFacts]):
@@ -138,6 +145,10 @@ class GroupsByHand(Step[ExchangeApi, ExchangeFacts]):
         if isinstance(finding, Task):
             return Waiting(60, finding.instructions)
         return Done(finding.evidence if isinstance(finding, Nothing) else "")
+
+
+def _left(item: Item) -> str:
+    return f"{item.title} does not list them any more"
 
 
 def _title(group: Group) -> str:

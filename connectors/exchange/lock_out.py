@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import cast
 
@@ -134,14 +135,13 @@ class RemoveDevices(Step[ExchangeApi, ExchangeFacts]):
         return Accepted()
 
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
-        device = next((one for one in await self._devices(ctx) if one.id == item.key), None)
-        if device is None:
-            return Done(f"{item.title} is not listed any more; mail it already holds stays on it")
-        if device.state == ERASED:
-            return Done(f"{item.title} has erased the company's mail")
-        if device.state:
-            return Done(f"{item.title} erases the company's mail at its next contact, if it ever makes one")
+        if evidence := _erasing(item, await self._devices(ctx)):
+            return Done(evidence)
         return Waiting(look_again_in(ctx, intent.at), f"Exchange does not show that {item.title} is to erase its mail")
+
+    async def proved(self, ctx: Ctx, items: Sequence[Item]) -> Mapping[str, str]:
+        devices = await self._devices(ctx)
+        return {item.key: evidence for item in items if (evidence := _erasing(item, devices))}
 
     async def undo(self, ctx: Ctx, item: Item) -> Outcome | None:
         device = next((one for one in await self._devices(ctx) if one.id == item.key), None)
@@ -250,7 +250,11 @@ class RemoveRules(Step[ExchangeApi, ExchangeFacts]):
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
         if any(rule.id == item.key for rule in await self._rules(ctx)):
             return Waiting(look_again_in(ctx, intent.at), f"Exchange still lists {item.title}")
-        return Done(f"{item.title} is not listed any more")
+        return Done(_off(item))
+
+    async def proved(self, ctx: Ctx, items: Sequence[Item]) -> Mapping[str, str]:
+        listed = {rule.id for rule in await self._rules(ctx)}
+        return {item.key: _off(item) for item in items if item.key not in listed}
 
     async def undo(self, ctx: Ctx, item: Item) -> Outcome | None:
         parameters = item.before.get("parameters")
@@ -298,10 +302,26 @@ async def restore_forwarding(ctx: Ctx, item: Item) -> Outcome:
     return Waiting(15, "Exchange does not show the forwarding as before yet")
 
 
+def _off(item: Item) -> str:
+    return f"{item.title} is not listed any more"
+
+
 def _rule_item(rule: Rule) -> Item:
     kind = "Hidden rule" if rule.hidden else "Rule"
     before: Json = {"does": rule.does, "hidden": rule.hidden, "parameters": rule.parameters}
     return Item(key=rule.id, title=f"{kind} '{rule.name}', which {rule.does}", before=before)
+
+
+def _erasing(item: Item, devices: tuple[Device, ...]) -> str:
+    """What these devices prove of it; '' while nothing shows that it erases the mail."""
+    device = next((one for one in devices if one.id == item.key), None)
+    if device is None:
+        return f"{item.title} is not listed any more; mail it already holds stays on it"
+    if device.state == ERASED:
+        return f"{item.title} has erased the company's mail"
+    if device.state:
+        return f"{item.title} erases the company's mail at its next contact, if it ever makes one"
+    return ""
 
 
 def _devices_told(devices: tuple[Device, ...]) -> str:

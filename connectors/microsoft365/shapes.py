@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import JsonValue
@@ -143,8 +143,21 @@ class Removal(Change):
             raise
         if there:
             return Waiting(look_again_in(ctx, intent.at), f"Graph still lists {item.title}")
-        return Done(f"{item.title} is not listed any more")
+        return Done(_off(item))
+
+    async def proved(self, ctx: Ctx, items: Sequence[Item]) -> Mapping[str, str]:
+        try:
+            listed = await self.keys(ctx)
+        except RefusedWith as refused:
+            if is_gone(refused):
+                return {}
+            raise
+        return {item.key: _off(item) for item in items if item.key not in listed}
 
     @abstractmethod
     async def keys(self, ctx: Ctx) -> frozenset[str]:
         """The keys of everything on the list, afresh."""
+
+
+def _off(item: Item) -> str:
+    return f"{item.title} is not listed any more"

@@ -29,6 +29,9 @@ from handlers.plan.propose import choices_of
 from handlers.plan.rows import ByStep, by_step, case_plans, case_steps
 from handlers.ways import locked_out, ways_in
 
+A_WHILE = timedelta(minutes=1)
+"""Time in which something may have undone a lock-out that its plan's last step has only followed since."""
+
 
 def advance(session: Session, house: House, case: Case) -> None:
     """Free what may go on, bring the plans' states up to date, and have the cards redrawn."""
@@ -139,7 +142,7 @@ def refresh_plan(session: Session, house: House, plan_id: str) -> None:
             # Some way in was skipped or only stated: the news says so.
             tell_requester(session, house, case, "locked out")
             _confirm_later(session, house, case)
-        elif plan.kind == LOCK_OUT and plan.locked_out_at != house.clock.now():
+        elif plan.kind == LOCK_OUT and plan.locked_out_at and house.clock.now() - plan.locked_out_at >= A_WHILE:
             # What it waited for at last was the directory's sync, and a sync can undo a lock-out.
             due.set_due(session, house, case, due.CONFIRM, timedelta(0))
         client = house.roster.client(case.client)

@@ -116,7 +116,7 @@ class Work:
             problems.append(problem)
             if isinstance(problem, Later):
                 break
-        for item in to_confirm:
+        for item in await self._unproved(to_confirm):
             problem = await self._confirm(item)
             if problem is not None:
                 problems.append(problem)
@@ -248,6 +248,16 @@ class Work:
             kept.undone = ""
             session.add(kept)
             want(session, self.house, session.get_one(Case, row.case_id), RESTORE)
+
+    async def _unproved(self, items: list[ItemRow]) -> list[ItemRow]:
+        """Settle what one read proves of several items; answers those that are to be confirmed one by one."""
+        if len(items) < 2:
+            return items
+        proved = await self.step.proved(self.ctx, [_item(item) for item in items])
+        for item in items:
+            if item.key in proved:
+                await self._item_done(item, proved[item.key])
+        return [item for item in items if item.key not in proved]
 
     async def _confirm(self, item: ItemRow) -> Result | None:
         waited = 0.0

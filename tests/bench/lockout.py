@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -38,23 +39,23 @@ async def _once(city: City, number: int) -> float:
     name = city.add_leaver(number)
     await city.types(MARIA, f"/offboard {name}")
     for press in PRESSES:
-        card = await _card(city.slack.private, MARIA.user, name, press)
-        await city.clicks(MARIA.user, card, next(label for label in buttons(card) if press in label))
-    card = await _card(city.slack.messages, TECHNICIANS, name, "Approve")
+        await city.clicks(MARIA.user, *await button_about(city.slack.private, MARIA.user, name, press))
+    approve = await button_about(city.slack.messages, TECHNICIANS, name, "Approve")
     # The cards of the interview have been redrawn; nothing else is under way.
     await asyncio.sleep(1.0)
     begun = datetime.now(UTC)
-    await city.clicks(SAM.user, card, next(label for label in buttons(card) if "Approve" in label))
+    await city.clicks(SAM.user, *approve)
     return (await _ended(city, name) - begun).total_seconds()
 
 
-async def _card(where: Callable[[str], list[Shown]], whose: str, name: str, press: str) -> Shown:
-    """The card about that leaver once it has the button."""
+async def button_about(where: Callable[[str], list[Shown]], whose: str, name: str, press: str) -> tuple[Shown, str]:
+    """The card about that leaver once it has a button whose label matches, and that label."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         for card in where(whose):
-            if name in read(card) and any(press in label for label in buttons(card)):
-                return card
+            label = next((label for label in buttons(card) if re.search(press, label)), "")
+            if label and name in read(card):
+                return card, label
         await asyncio.sleep(0.05)
     raise TimeoutError(f"no card about {name} has '{press}'")
 

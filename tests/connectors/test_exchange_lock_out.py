@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from connectors.contract import Done, Intent, Item, Nothing, Refused, Throttled, Unreachable, Waiting
+from connectors.exchange.group_steps import LeaveDistributionGroups
 from connectors.exchange.lock_out import ClearForwarding, RemoveDevices, RemoveRules, StopProtocols
 from connectors.exchange.protocols import OFF
 from connectors.exchange.simulated_cmdlets import legacy
@@ -398,3 +399,18 @@ async def test_the_namesake_is_left_alone(office: Office) -> None:
 
 def test_an_item_of_ours_can_be_written_down() -> None:
     assert Item.model_validate_json(Item(key="x", title="y", before={"EwsEnabled": None}).model_dump_json())
+
+
+# --- several at once
+
+
+@pytest.mark.parametrize("step", [RemoveDevices(), RemoveRules(), LeaveDistributionGroups()], ids=lambda step: step.id)
+async def test_one_read_proves_what_is_done_of_several_and_nothing_else(office: Office, step: AnyStep) -> None:
+    ctx = await office.ready()
+    first, second = items(await step.look(ctx))
+    assert await step.proved(ctx, (first, second)) == {}
+    intent = Intent("one", office.clock.now())
+    await step.act(ctx, first, intent)
+    outcome = await step.confirm(ctx, first, intent, "")
+    assert isinstance(outcome, Done)
+    assert await step.proved(ctx, (first, second)) == {first.key: outcome.evidence}

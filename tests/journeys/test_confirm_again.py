@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from connectors.contract import Unreachable
 from tests.journeys import locks_out, note_for
 from tests.toy import ToyWorld
-from tests.world import World
+from tests.world import FakeClock, World
+
+
+class MovingClock(FakeClock):
+    """Shows another time whenever it is read, as a real one does."""
+
+    def now(self) -> datetime:
+        self.time += timedelta(microseconds=1)
+        return self.time
 
 
 async def test_everything_is_read_back_after_a_quarter_of_an_hour_and_after_an_hour(
@@ -20,6 +30,14 @@ async def test_everything_is_read_back_after_a_quarter_of_an_hour_and_after_an_h
     assert toys.effects.count("close Jane Doe") == 1
     await world.passes(days=3)
     assert [row.what for row in await world.history()].count("confirmed again") == 2
+
+
+async def test_what_has_just_been_read_back_is_not_read_again_at_once(world: World) -> None:
+    world.house.clock = MovingClock()
+    await locks_out(world)
+    await world.settle()
+    assert "is locked out since 17:00" in world.reads("maria")
+    assert "confirmed again" not in {row.what for row in await world.history()}
 
 
 async def test_what_came_back_re_opens_the_case_and_is_ended_again(world: World, toys: ToyWorld) -> None:

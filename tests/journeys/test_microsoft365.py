@@ -66,6 +66,26 @@ async def contoso(tmp_path: Path) -> AsyncIterator[Tenant]:
     await microsoft.stop()
 
 
+async def test_several_methods_are_read_back_in_one_read(contoso: Tenant) -> None:
+    await contoso.asks("Jane Doe", "Head of Sales")
+    before = len(contoso.microsoft.calls)
+    await contoso.world.clicks("sam", "Approve")
+    reads = [str(call).endswith("/authentication/methods") for call in contoso.microsoft.calls[before:]]
+    assert sum(reads) == 2  # a look, and a read-back of all three
+    assert (await contoso.states())["remove_sign_in_methods"] == StepState.DONE
+
+
+async def test_a_method_that_still_shows_is_not_taken_for_removed(contoso: Tenant) -> None:
+    await contoso.asks("Jane Doe", "Head of Sales")
+    contoso.microsoft.tenants[people.CONTOSO].lag = 60
+    await contoso.world.clicks("sam", "Approve")
+    while contoso.person(people.JANE).methods:
+        await contoso.world.passes(seconds=5)
+    assert (await contoso.states())["remove_sign_in_methods"] == StepState.WAITING
+    await contoso.world.passes(minutes=3)
+    assert (await contoso.states())["remove_sign_in_methods"] == StepState.DONE
+
+
 async def test_jane_is_locked_out_of_microsoft_365(contoso: Tenant) -> None:
     await contoso.asks("Jane Doe", "Head of Sales")
     assert contoso.changes() == []
