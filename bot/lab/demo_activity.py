@@ -51,9 +51,8 @@ class Activity:
     """'read', 'change' or 'trouble'."""
 
 
-def activity(companies: Companies, tenant: str, *, domain: bool) -> list[Activity]:
-    """The last requests about that tenant, newest first; `domain`: its domain is connected."""
-    names = _names(companies, tenant)
+def activity(companies: Companies, tenant: str, names: Mapping[str, str], *, domain: bool) -> list[Activity]:
+    """The last requests about that tenant, newest first; `names` are those of ids, `domain`: its is connected."""
     graph = (_graph(one, names) for one in reversed(companies.microsoft.calls) if one.tenant == tenant)
     exchange = (_exchange(one, names) for one in reversed(companies.exchange.calls) if one.tenant == tenant)
     asked = (_domain(one, names) for one in reversed(companies.domains[tenant].calls) if domain)
@@ -61,8 +60,8 @@ def activity(companies: Companies, tenant: str, *, domain: bool) -> list[Activit
     return list(itertools.islice(merged, LINES))
 
 
-def _names(companies: Companies, tenant: str) -> Mapping[str, str]:
-    """Object id → what it is called."""
+def names_of(companies: Companies, tenant: str) -> dict[str, str]:
+    """Id → what it is called, of everything that is there now."""
     known, mail = companies.microsoft.tenants[tenant], companies.exchange.organisations[tenant]
     named = (*known.people.values(), *known.groups.values(), *known.devices.values())
     names = {one.id: one.name for one in named} | {one.guid: one.name for one in mail.groups.values()}

@@ -75,6 +75,8 @@ class Tenants:
             for tenant in self.ids
             for person in self.people(tenant)
         }
+        # Taken at the start: a rule that is gone is still called by its name.
+        self._names = {tenant: demo_activity.names_of(companies, tenant) for tenant in self.ids}
         self._last: dict[tuple[str, str], dict[str, Trait]] = {}
         self._changed: dict[tuple[str, str, str], datetime] = {}
         self._on: dict[tuple[str, Fault], Callable[[], None]] = {}
@@ -144,7 +146,7 @@ class Tenants:
 
     def activity(self, tenant: str) -> list[Activity]:
         """The last requests about that tenant, newest first."""
-        return demo_activity.activity(self.companies, tenant, domain=tenant in _HYBRID)
+        return demo_activity.activity(self.companies, tenant, self._names[tenant], domain=tenant in _HYBRID)
 
     # --- faults ---------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ class ClientPane:
         self._tenants = tenants
         self._tenant = tenants.ids[0]
         self._person = tenants.people(self._tenant)[0].id
+        self._showing = False
         self._followed: tuple[str, str] | None = None
         self._signatures: dict[str, object] = {}
         self._listed: list[Activity] = []
@@ -40,12 +41,12 @@ class ClientPane:
                 self._tenant_choice = ui.select(
                     {one: tenants.name(one) for one in tenants.ids},
                     value=self._tenant,
-                    on_change=lambda event: self._show(str(event.value), tenants.people(str(event.value))[0].id),
+                    on_change=lambda event: self._chosen(str(event.value), tenants.people(str(event.value))[0].id),
                 ).props("outlined dense options-dense aria-label='Whose systems'")
                 self._person_choice = ui.select(
                     self._names(),
                     value=self._person,
-                    on_change=lambda event: event.value and self._show(self._tenant, str(event.value)),
+                    on_change=lambda event: event.value and self._chosen(self._tenant, str(event.value)),
                 ).props("outlined dense options-dense aria-label='Person'")
                 ui.label("live").classes("client-live")
             self._who = ui.element("div").classes("client-who")
@@ -73,13 +74,20 @@ class ClientPane:
         if tenant and tenant != self._tenant:
             self._show(tenant, self._tenants.people(tenant)[0].id)
 
+    def _chosen(self, tenant: str, person: str) -> None:
+        # What we set ourselves is told as a choice, too.
+        if not self._showing:
+            self._show(tenant, person)
+
     def _show(self, tenant: str, person: str) -> None:
         moved = tenant != self._tenant
         self._tenant, self._person = tenant, person
+        self._showing = True
         if moved:
             self._tenant_choice.set_value(tenant)
             self._person_choice.set_options(self._names(), value=person)
         self._person_choice.set_value(person)
+        self._showing = False
         self._refresh_state()
         self._refresh_activity()
         self._refresh_faults()

@@ -269,8 +269,9 @@ def test_a_killed_bot_says_nothing_comes_back_and_goes_on(visitor: Visitor) -> N
 
 def test_a_tenant_that_is_down_is_asked_again_until_it_answers(visitor: Visitor) -> None:
     page = visitor.page
-    page.get_by_role("button", name="Down", exact=True).click()
     visitor.be("Maria Lopez")
+    expect(page.locator(".client-mail")).to_contain_text("contoso.example")
+    page.get_by_role("button", name="Down", exact=True).click()
     visitor.types("/offboard Dana Gone")
     expect(page.locator(".client-line-trouble").first).to_contain_text("503")
     visitor.sees("Looking for Dana Gone")
