@@ -20,7 +20,7 @@ from bot.lab.companies import Companies
 from bot.lab.demo_bot import free_port, healthy
 from bot.lab.demo_stage import Stage
 from bot.lab.fake_slack import Answer
-from bot.lab.sample_clients import MARIA, Character, StandIns, Tenant, write
+from bot.lab.sample_clients import MARIA, Character, Client, write
 from bot.lab.slack_limits import Shown
 from connectors.microsoft365 import simulated_people as people
 from connectors.microsoft365.simulator import SimulatedMicrosoft
@@ -94,15 +94,14 @@ class City:
     async def start(self) -> None:
         await (self._companies or self.microsoft).start()
         slack_api = await self.stage.start()
-        stand_ins = StandIns(slack_api, self.microsoft.base_url, self.microsoft.authority)
-        contoso = Tenant(
+        # Microsoft 365 alone: what is measured and killed is the service, and a start takes less.
+        contoso = Client(
             "contoso",
-            people.CONTOSO,
-            people.APPLICATION,
-            people.SECRET,
+            {"microsoft365": self.microsoft.settings(people.CONTOSO)},
+            {"env/MICROSOFT_SECRET": people.SECRET},
             {MARIA.user: (people.MARIA, "maria@contoso.example")},
         )
-        file = write(self._folder, stand_ins, self.secret, (contoso,))
+        file = write(self._folder, slack_api, self.secret, (contoso,))
         self._add_systems(file)
         port = free_port()
         environment = {

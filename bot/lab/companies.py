@@ -1,4 +1,4 @@
-"""The sample clients as one world: their Microsoft 365, Exchange and domain, simulated beside each other.
+"""The sample clients as one world: their Microsoft 365, Exchange and domains, simulated beside each other.
 
 The three stand-ins know nothing of each other; here a licence taken off starts to cost a mailbox, and an account
 disabled in the domain stays off after the next sync.
@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from connectors.active_directory.simulated_people import BIND_PASSWORD, SimulatedDomain
+from bot.lab import hybrid_client
+from connectors.active_directory.simulated_people import BIND_PASSWORD, fabrikam_domain
 from connectors.active_directory.simulator import SimulatedActiveDirectory
 from connectors.contract import Json
 from connectors.exchange.client import PERMISSION as EXCHANGE_PERMISSION
@@ -36,6 +37,8 @@ class Companies:
         self.microsoft = SimulatedMicrosoft(now=now)
         self.exchange = SimulatedExchange(self.microsoft.tenant_of, licensed=self._licensed, now=now)
         self.domain = SimulatedActiveDirectory(now=now)
+        self.domains = {CONTOSO: self.domain, FABRIKAM: SimulatedActiveDirectory(now=now, domain=fabrikam_domain())}
+        """By tenant."""
         self._furnish()
 
     async def __aenter__(self) -> Self:
@@ -50,23 +53,28 @@ class Companies:
     async def start(self) -> None:
         """Listen on loopback, all with certificates of one authority."""
         await self.microsoft.start()
-        self.domain.tls = self.microsoft.certificate
         await self.exchange.start()
-        await self.domain.start()
+        for domain in self.domains.values():
+            domain.tls = self.microsoft.certificate
+            await domain.start()
 
     async def stop(self) -> None:
         """Stop listening."""
-        await self.domain.stop()
+        for domain in self.domains.values():
+            await domain.stop()
         await self.exchange.stop()
         await self.microsoft.stop()
 
     def systems(self, tenant: str = CONTOSO) -> dict[str, Json]:
         """What clients.yml would say under `systems` for that tenant."""
         microsoft = self.microsoft.settings(tenant)
-        systems = {"microsoft365": microsoft, "exchange": {**microsoft, "base_url": self.exchange.base_url}}
+        systems = {
+            "microsoft365": microsoft,
+            "exchange": {**microsoft, "base_url": self.exchange.base_url},
+            "active_directory": self.domains[tenant].settings(),
+        }
         if tenant == CONTOSO:
             systems["microsoft365"] = {**microsoft, "break_glass": [people.BREAK_GLASS]}
-            systems["active_directory"] = self.domain.settings()
         return systems
 
     def person(self, user: str) -> Person:
@@ -95,7 +103,9 @@ class Companies:
         for tenant in (CONTOSO, FABRIKAM):
             known = self.microsoft.tenants[tenant]
             known.permissions = (*known.permissions, EXCHANGE_PERMISSION)
-        contoso.domain_disabled = _DisabledIn(lambda: self.domain.domain)
+            known.domain_disabled = _DisabledIn(self.domains[tenant])
+        hybrid_client.furnish_directory(self.microsoft.tenants[FABRIKAM])
+        hybrid_client.furnish_mail(self.exchange.organisations[FABRIKAM])
         mailboxes = self.exchange.organisations[CONTOSO].mailboxes
         for user in (people.OLIVIA, people.HELGA, people.LEAD):
             person = contoso.people[user]
@@ -113,17 +123,17 @@ class Companies:
         )
         contoso.groups[SALES_FILES] = Group(SALES_FILES, "Sales files", members=(people.JANE, people.ZOE))
         contoso.devices[JANES_LAPTOP] = Device(JANES_LAPTOP, "JANE-LAPTOP", registered=(people.JANE,))
-        self._once_licensed = frozenset({people.JANE, people.SYNCED, people.OLIVIA, people.HELGA})
+        self._once_licensed = frozenset({people.JANE, people.SYNCED, people.OLIVIA, people.HELGA, people.FABRIKAM_JANE})
 
 
 class _DisabledIn(Collection[str]):
     """The domain names of accounts that are disabled in a domain, as it is now."""
 
-    def __init__(self, domain: Callable[[], SimulatedDomain]) -> None:
-        self._domain = domain
+    def __init__(self, stand_in: SimulatedActiveDirectory) -> None:
+        self._stand_in = stand_in
 
     def _names(self) -> list[str]:
-        return [name for name, person in self._domain().people.items() if person.control & 2]
+        return [name for name, person in self._stand_in.domain.people.items() if person.control & 2]
 
     def __contains__(self, name: object) -> bool:
         return name in self._names()

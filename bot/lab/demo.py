@@ -1,4 +1,4 @@
-"""`offboard demo` and `offboard lab`: stand-ins for Slack and Microsoft, a page to click; in the demo the bot, too."""
+"""`offboard demo` and `offboard lab`: stand-ins for Slack and clients' systems, a page; in the demo the bot, too."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from types import FrameType
 import typer
 
 from bot.lab import sample_clients
+from bot.lab.companies import SECRETS, Companies
 from bot.lab.demo_bot import BotProcess, BotState, NotUp, free_port, healthy
 from bot.lab.demo_stage import Stage
 from bot.lab.demo_tenants import Tenants
-from connectors.microsoft365 import simulated_people as people
-from connectors.microsoft365.simulator import SimulatedMicrosoft
 
 BOT_PORT = 8700
 """Where `offboard run` listens unless told otherwise."""
@@ -55,7 +54,7 @@ class Lab:
     async def stop(self) -> None:
         """Stop listening."""
         await self.stage.slack.stop()
-        await self.tenants.microsoft.stop()
+        await self.tenants.companies.stop()
 
 
 def serve(port: int, folder: Path, *, open_page: bool) -> None:
@@ -73,31 +72,19 @@ def serve_lab(port: int, folder: Path) -> None:
 async def open_lab(folder: Path, bot_port: int) -> Lab:
     """Start the stand-ins and write what a bot needs to find them into the folder, an absolute path that exists."""
     signing_secret = secrets.token_hex(16)
-    stage, microsoft = Stage(signing_secret), SimulatedMicrosoft()
+    stage, companies = Stage(signing_secret), Companies()
     slack_api = await stage.start()
-    await microsoft.start()
-    tenants = Tenants(microsoft)
+    await companies.start()
+    tenants = Tenants(companies)
     ca_file = folder / "ca.pem"
-    shutil.copyfile(microsoft.ca_file, ca_file)
+    shutil.copyfile(companies.microsoft.ca_file, ca_file)
     stage.slack.bot_url = f"http://127.0.0.1:{bot_port}/slack/events"
-    clients = sample_clients.write(
-        folder,
-        sample_clients.StandIns(slack_api, microsoft.base_url, microsoft.authority),
-        signing_secret,
-        tuple(_tenant(tenants, tenant) for tenant in tenants.ids),
+    clients = tuple(
+        sample_clients.Client(tenants.name(one).lower(), tenants.systems(one), SECRETS, tenants.managers(one))
+        for one in tenants.ids
     )
-    return Lab(stage, tenants, clients, ca_file, f"sqlite:///{folder / 'offboard.db'}")
-
-
-def _tenant(tenants: Tenants, tenant: str) -> sample_clients.Tenant:
-    return sample_clients.Tenant(
-        client=tenants.name(tenant).lower(),
-        tenant_id=tenant,
-        client_id=people.APPLICATION,
-        secret=tenants.microsoft.tenants[tenant].secret,
-        managers=tenants.managers(tenant),
-        break_glass=(people.BREAK_GLASS,) if tenant == people.CONTOSO else (),
-    )
+    written = sample_clients.write(folder, slack_api, signing_secret, clients)
+    return Lab(stage, tenants, written, ca_file, f"sqlite:///{folder / 'offboard.db'}")
 
 
 async def _demo(port: int, folder: Path, stop: asyncio.Event, *, open_page: bool) -> None:

@@ -1,4 +1,4 @@
-"""The demo's page: Slack on the left, the client's Microsoft 365 on the right, and what to do next above both."""
+"""The demo's page: Slack on the left, the client's systems on the right, and what to do next above both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.lab import sample_clients
 from bot.lab.demo_bot import BotState
 from bot.lab.demo_stage import Stage
 from bot.lab.demo_tenants import Tenants
-from bot.lab.page_microsoft import MicrosoftPane
+from bot.lab.page_client import ClientPane
 from bot.lab.page_slack import SlackPane
 from bot.lab.sample_clients import Character
 
@@ -19,27 +19,34 @@ TICK = 0.2
 """Seconds between two looks at what changed."""
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 STEPS = (
-    ("As Maria, type /offboard Jane Doe", "and press Enter"),
-    ("Answer with the buttons", "then Submit"),
-    ("Be Sam, a technician", "and approve"),
-    ("Watch Jane's access end", "on the right"),
+    ("Type /offboard Jane Doe", "as Maria, and press Enter"),
+    ("Answer with the buttons", "or accept all recommended; Submit"),
+    ("Be Sam", "a technician, and approve"),
+    ("Watch her access end", "and what was hers change hands"),
     ("Ask /offboard-status Jane", "as Maria again"),
 )
 CHIPS: dict[str, tuple[tuple[str, str], ...]] = {
     sample_clients.MARIA.user: (
         ("two Jane Does", "/offboard Jane Doe"),
-        ("Sean O'Brien", "/offboard Sean O'Brien"),
-        ("Zoë Müller", "/offboard Zoe Muller"),
-        ("a guest", "/offboard Ken Guest"),
+        ("owns four teams alone", "/offboard Olivia Owner"),
+        ("60 GB on hold", "/offboard Helga Hold"),
+        ("manages twelve", "/offboard Wanda Shift"),
+        ("no mailbox", "/offboard Walter Worker 1"),
+        ("helpdesk admin", "/offboard Hal Desk"),
+        ("last Global Admin", "/offboard Ada Root"),
+        ("service account", "/offboard svc-scanner"),
+        ("meeting room", "/offboard Boardroom"),
+        ("deleted last week", "/offboard Dieter Left"),
         ("already disabled", "/offboard Dana Gone"),
+        ("guest", "/offboard Ken Guest"),
+        ("synced, no domain here", "/offboard Sam Synced"),
         ("Maria herself", "/offboard Maria Lopez"),
-        ("last Global Administrator", "/offboard Ada Root"),
-        ("synced from a domain", "/offboard Sam Synced"),
         ("status", "/offboard-status Jane"),
     ),
     sample_clients.FINN.user: (
-        ("Fabrikam's Jane", "/offboard Jane Doe"),
+        ("Jane, who has a domain account", "/offboard Jane Doe"),
         ("another company's case", "/offboard-status 1"),
+        ("status", "/offboard-status Jane"),
     ),
     sample_clients.OSKAR.user: (("as an outsider", "/offboard Jane Doe"), ("peek at a case", "/offboard-status Jane")),
     sample_clients.SAM.user: (("for a client who phoned", "/offboard Zoe Muller"), ("all cases", "/offboard-status")),
@@ -64,7 +71,7 @@ def steps_done(stage: Stage, tenants: Tenants) -> list[bool]:
         deed.pressed.startswith("Approve") and deed.user in {one.user for one in sample_clients.APPROVERS}
         for deed in deeds
     )
-    ended = any(effect.what == "blocked" for effect in tenants.microsoft.effects)
+    ended = tenants.ended()
     after = [deed for deed in deeds if deed.command.startswith("/offboard-status")]
     return [asked, submitted, approved, ended, ended and bool(after)]
 
@@ -84,12 +91,16 @@ def build(stage: Stage, tenants: Tenants, bot: BotControl) -> None:
             bot_box = ui.element("div").classes("bot")
         with ui.element("main").classes("panes"):
             slack = SlackPane(stage, _chips)
-            microsoft = MicrosoftPane(tenants)
+            client = ClientPane(tenants)
         drawn: dict[str, object] = {}
 
         def refresh() -> None:
+            tenants.let_time_pass()
             slack.refresh()
-            microsoft.refresh()
+            if drawn.get("workspace") != slack.character.team:
+                drawn["workspace"] = slack.character.team
+                client.follow(slack.character.team)
+            client.refresh()
             done = steps_done(stage, tenants)
             if drawn.get("steps") != done:
                 drawn["steps"] = done

@@ -9,6 +9,8 @@ from pathlib import Path
 import yaml
 from pydantic import JsonValue
 
+from connectors.contract import Json
+
 PROVIDER, CONTOSO, FABRIKAM = "T0NORTHWIND", "T0CONTOSO", "T0FABRIKAM"
 DOMAINS: Mapping[str, str] = {PROVIDER: "northwind-it", CONTOSO: "contoso", FABRIKAM: "fabrikam"}
 """Slack workspaces and their names."""
@@ -55,28 +57,18 @@ APPROVERS = (SAM, PRIYA)
 
 
 @dataclass(frozen=True)
-class Tenant:
-    """A client's simulated Microsoft tenant, as clients.yml names it."""
+class Client:
+    """A client, as clients.yml names it."""
 
-    client: str
-    tenant_id: str
-    client_id: str
-    secret: str
+    id: str
+    systems: Mapping[str, Json]
+    """As clients.yml says them; each secret is a reference that `secrets` resolves."""
+    secrets: Mapping[str, str]
     managers: Mapping[str, tuple[str, str]]
-    """User id of a manager → their own object id and mail in it, where they have any."""
-    break_glass: tuple[str, ...] = ()
+    """Slack user of a manager → their own object id and mail in the directory."""
 
 
-@dataclass(frozen=True)
-class StandIns:
-    """Where the stand-ins listen."""
-
-    slack_api: str
-    graph: str
-    authority: str
-
-
-def write(folder: Path, stand_ins: StandIns, signing_secret: str, tenants: tuple[Tenant, ...]) -> Path:
+def write(folder: Path, slack_api: str, signing_secret: str, clients: tuple[Client, ...]) -> Path:
     """Write clients.yml and the secrets it refers to, which the owner alone can read; answers the file.
 
     `folder` is absolute: the bot may run elsewhere.
@@ -90,11 +82,15 @@ def write(folder: Path, stand_ins: StandIns, signing_secret: str, tenants: tuple
         path.write_text(value, encoding="utf-8")
         return f"file/{path}"
 
+    def kept(value: JsonValue, client: Client, system: str) -> JsonValue:
+        secret = client.secrets.get(value) if isinstance(value, str) else None
+        return value if secret is None else keep(f"{client.id}-{system}", secret)
+
     content: dict[str, JsonValue] = {
         "slack": {
             "signing_secret": keep("slack-signing-secret", signing_secret),
             "workspaces": {team: keep(f"slack-{DOMAINS[team]}", token_of(team)) for team in DOMAINS},
-            "base_url": stand_ins.slack_api,
+            "base_url": slack_api,
         },
         "msp": {
             "name": "Northwind IT",
@@ -102,25 +98,19 @@ def write(folder: Path, stand_ins: StandIns, signing_secret: str, tenants: tuple
             "technicians": {"platform": "slack", "workspace": PROVIDER, "channel": TECHNICIANS},
             "admins": {"platform": "slack", "workspace": PROVIDER, "channel": ADMINS},
         },
-        "people": [_person(character, tenants) for character in EVERYBODY if character is not OSKAR],
+        "people": [_person(character, clients) for character in EVERYBODY if character is not OSKAR],
         "clients": [
             {
-                "id": tenant.client,
-                "name": {"contoso": "Contoso Ltd", "fabrikam": "Fabrikam Inc"}[tenant.client],
+                "id": client.id,
+                "name": {"contoso": "Contoso Ltd", "fabrikam": "Fabrikam Inc"}[client.id],
                 "time_zone": "Europe/London",
                 "lockout": "approved",
                 "systems": {
-                    "microsoft365": {
-                        "tenant_id": tenant.tenant_id,
-                        "client_id": tenant.client_id,
-                        "client_secret": keep(f"microsoft365-{tenant.client}", tenant.secret),
-                        "base_url": stand_ins.graph,
-                        "authority": stand_ins.authority,
-                        "break_glass": [*tenant.break_glass],
-                    }
+                    system: {name: kept(value, client, system) for name, value in values.items()}
+                    for system, values in client.systems.items()
                 },
             }
-            for tenant in tenants
+            for client in clients
         ],
     }
     file = folder / "clients.yml"
@@ -134,7 +124,7 @@ def token_of(team: str) -> str:
     return f"xoxb-lab-{DOMAINS[team]}"
 
 
-def _person(character: Character, tenants: tuple[Tenant, ...]) -> JsonValue:
+def _person(character: Character, clients: tuple[Client, ...]) -> JsonValue:
     manages: list[JsonValue] = []
     if character.role.startswith("Manager"):
         manages = ["contoso" if character.team == CONTOSO else "fabrikam"]
@@ -146,8 +136,8 @@ def _person(character: Character, tenants: tuple[Tenant, ...]) -> JsonValue:
         "technician": character.role == "Technician",
         "admin": character is ADA,
     }
-    for tenant in tenants:
-        if character.user in tenant.managers:
-            object_id, mail = tenant.managers[character.user]
-            person |= {"mail": mail, "directory": {tenant.client: object_id}}
+    for client in clients:
+        if character.user in client.managers:
+            object_id, mail = client.managers[character.user]
+            person |= {"mail": mail, "directory": {client.id: object_id}}
     return person

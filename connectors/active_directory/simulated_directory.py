@@ -16,13 +16,6 @@ from typing import cast
 from connectors.active_directory import simulated_names as names
 from connectors.active_directory.simulated_ber import Node
 from connectors.active_directory.simulated_people import (
-    BASE,
-    BUILTIN,
-    DOMAIN,
-    NETBIOS,
-    SCHEMA,
-    STAFF,
-    USERS,
     Computer,
     Group,
     Object,
@@ -138,7 +131,11 @@ class Directory:
         given = name.casefold()
         for person in self.domain.people.values():
             sam = person.sam.casefold()
-            known = {f"{sam}@{DOMAIN}", f"{NETBIOS.casefold()}\\{sam}", person.user_name.casefold()}
+            known = {
+                f"{sam}@{self.domain.dns}",
+                f"{self.domain.netbios.casefold()}\\{sam}",
+                person.user_name.casefold(),
+            }
             if given in known or names.path(name) == names.path(dn_of(person)):
                 return person
         return None
@@ -157,16 +154,16 @@ class Directory:
         else:
             places = list(self._below(base))
         found = [(dn_of(one), self._values(self._seen(one), by)) for one in places]
-        if names.path(base) == names.path(SCHEMA) and self.domain.exchange:
-            exchange = f"CN=ms-Exch-Hide-From-Address-Lists,{SCHEMA}"
+        if names.path(base) == names.path(self.domain.schema) and self.domain.exchange:
+            exchange = f"CN=ms-Exch-Hide-From-Address-Lists,{self.domain.schema}"
             found = [(exchange, {"cn": [b"ms-Exch-Hide-From-Address-Lists"], "ldapdisplayname": [HIDE.encode()]})]
         return [(dn, values) for dn, values in found if self._fits(filter_, dn, values)]
 
     def _root(self) -> Values:
         return {
-            "defaultnamingcontext": [BASE.encode()],
-            "schemanamingcontext": [SCHEMA.encode()],
-            "dnshostname": [f"DC1.{DOMAIN}".encode()],
+            "defaultnamingcontext": [self.domain.base.encode()],
+            "schemanamingcontext": [self.domain.schema.encode()],
+            "dnshostname": [f"DC1.{self.domain.dns}".encode()],
             "currenttime": [f"{self.now():%Y%m%d%H%M%S}.0Z".encode()],
             "objectclass": [b"top"],
         }
@@ -185,7 +182,7 @@ class Directory:
 
     def _below(self, base: str) -> Iterator[Object]:
         top = names.path(base)
-        if top not in {names.path(place) for place in (BASE, STAFF, USERS, BUILTIN, SCHEMA)}:
+        if top not in {names.path(place) for place in self.domain.places}:
             raise Answer(32, f"00002030: No such Base DN: {base}")
         for one in self._objects():
             if names.path(dn_of(one))[-len(top) :] == top:
@@ -367,7 +364,7 @@ def dn_of(one: Object) -> str:
 
 
 def _sid(one: Object) -> bytes:
-    return (_BUILTIN_SID if one.parent == BUILTIN else _DOMAIN_SID) + one.rid.to_bytes(4, "little")
+    return (_BUILTIN_SID if one.parent.startswith("CN=Builtin,") else _DOMAIN_SID) + one.rid.to_bytes(4, "little")
 
 
 def _set_plain(one: Object, attribute: str, operation: Operation, *, exchange: bool) -> str:

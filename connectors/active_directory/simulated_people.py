@@ -1,6 +1,6 @@
-"""The people, groups and computers of an invented client's domain, for tests, the lab and the demo.
+"""The people, groups and computers of two invented clients' domains, for tests, the lab and the demo.
 
-It is the domain behind Contoso's synced people in Microsoft 365: their immutable ids agree. Nobody here is real.
+They are the domains behind the synced people in Microsoft 365: immutable ids agree. Nobody here is real.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ BASE = "DC=corp,DC=contoso,DC=example"
 STAFF = f"OU=Staff,{BASE}"
 USERS = f"CN=Users,{BASE}"
 BUILTIN = f"CN=Builtin,{BASE}"
-SCHEMA = f"CN=Schema,CN=Configuration,{BASE}"
 
 BOT = "offboard"
 """The bot's account, with what README.md tells to delegate, and no more."""
@@ -30,6 +29,9 @@ OBRIEN = "sobrien"
 ADMIN = "aroot"
 SERVICE = "svcbackup"
 GONE = "dgone"
+
+FABRIKAM_DOMAIN = "corp.fabrikam.example"
+FABRIKAM_JANE = "jdoe"
 
 SAM_IMMUTABLE_ID = "c2Ft"
 """Base64 of Sam's ms-DS-ConsistencyGuid, as Entra shows it."""
@@ -134,6 +136,8 @@ class SimulatedDomain:
     """By sAMAccountName."""
     groups: dict[str, Group]
     computers: dict[str, Computer]
+    dns: str = DOMAIN
+    netbios: str = NETBIOS
     exchange: bool = True
     """The schema has Exchange's attributes."""
     shortest_password: int = 7
@@ -149,6 +153,26 @@ class SimulatedDomain:
     """Objects in one page; a search without pages that finds more fails (MaxPageSize)."""
     wants_more: bool = False
     """Simple binds are refused as not strong enough."""
+
+    @property
+    def base(self) -> str:
+        """The distinguished name of its root."""
+        return base_of(self.dns)
+
+    @property
+    def schema(self) -> str:
+        """Where its schema is kept."""
+        return f"CN=Schema,CN=Configuration,{self.base}"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What can be searched."""
+        return self.base, *(f"{place},{self.base}" for place in ("OU=Staff", "CN=Users", "CN=Builtin")), self.schema
+
+
+def base_of(dns: str) -> str:
+    """The root of the domain of that name."""
+    return ",".join(f"DC={part}" for part in dns.split("."))
 
 
 def sample_domain() -> SimulatedDomain:
@@ -206,6 +230,42 @@ def sample_domain() -> SimulatedDomain:
         Computer(FILE_SERVER, manager=sam.guid, system="Windows Server 2022 Standard"),
         Computer("MAI-LAPTOP", manager=mai.guid),
     )
+    return _domain(people, groups, computers)
+
+
+def fabrikam_domain() -> SimulatedDomain:
+    """A fresh copy of Fabrikam's domain: small, and everybody in it is synced."""
+    base, at = base_of(FABRIKAM_DOMAIN), "@fabrikam.example"
+    staff, users = f"OU=Staff,{base}", f"CN=Users,{base}"
+    frank = Person("Frank Owner", "fowner", staff, user_name="frank" + at, mail="frank" + at, consistency=b"frank")
+    jane = Person(
+        "Jane Doe",
+        FABRIKAM_JANE,
+        staff,
+        user_name="jane" + at,
+        mail="jane" + at,
+        title="Designer",
+        consistency=b"jane",
+        manager=frank.guid,
+        nickname="jane",
+    )
+    builtin = Person(
+        "Administrator", "Administrator", users, rid=500, password=BIND_PASSWORD, rights=EVERYTHING, admin_count=1
+    )
+    bot = Person("Offboard Bot", BOT, users, password=BIND_PASSWORD, rights=RIGHTS)
+    groups = (
+        Group("Domain Users", users, rid=513),
+        Group("Domain Admins", users, rid=512, members=[builtin.guid]),
+        Group("Design files", staff, members=[jane.guid, frank.guid]),
+        Group("VPN users", staff, members=[jane.guid]),
+    )
+    computers = (Computer("FAB-LAPTOP", staff, manager=jane.guid), Computer("FAB-FRONTDESK", staff, manager=frank.guid))
+    domain = _domain((jane, frank, bot, builtin), groups, computers)
+    domain.dns, domain.netbios = FABRIKAM_DOMAIN, "FABRIKAM"
+    return domain
+
+
+def _domain(people: tuple[Person, ...], groups: tuple[Group, ...], computers: tuple[Computer, ...]) -> SimulatedDomain:
     for number, one in enumerate((*people, *groups, *computers), start=1101):
         one.rid = one.rid or number
     return SimulatedDomain(

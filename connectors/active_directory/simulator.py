@@ -7,6 +7,7 @@ what was changed is `effects`. It opens nothing real, and keeps no password in i
 from __future__ import annotations
 
 import asyncio
+import copy
 import ssl
 import tempfile
 from collections.abc import Callable
@@ -20,9 +21,7 @@ from connectors.active_directory import simulated_ber as ber
 from connectors.active_directory.simulated_ber import Node
 from connectors.active_directory.simulated_directory import Answer, Directory, Effect, Operation, Values
 from connectors.active_directory.simulated_people import (
-    BASE,
     BOT,
-    DOMAIN,
     Person,
     SimulatedDomain,
     sample_domain,
@@ -105,6 +104,7 @@ class SimulatedActiveDirectory:
     faults: list[Fault] = field(default_factory=list[Fault])
 
     def __post_init__(self) -> None:
+        self._at_first = copy.deepcopy(self.domain)
         self._server: asyncio.Server | None = None
         self._guests: set[asyncio.StreamWriter] = set()
         self._folder = tempfile.TemporaryDirectory(prefix="simulated-domain-")
@@ -137,7 +137,11 @@ class SimulatedActiveDirectory:
 
     def settings(self, bind: str = BOT, password: str = "env/DOMAIN_PASSWORD") -> Json:  # noqa: S107 - a reference
         """What clients.yml would say."""
-        return {"servers": [f"localhost:{self.port}"], "bind_name": f"{bind}@{DOMAIN}", "bind_password": password}
+        return {
+            "servers": [f"localhost:{self.port}"],
+            "bind_name": f"{bind}@{self.domain.dns}",
+            "bind_password": password,
+        }
 
     def fail(self, fault: Fault) -> Fault:
         """Let something go wrong; returned for removal."""
@@ -147,8 +151,8 @@ class SimulatedActiveDirectory:
         return fault
 
     def reset(self) -> None:
-        """The sample people again, no faults, empty journals."""
-        self.domain = sample_domain()
+        """The people of the start again, no faults, empty journals."""
+        self.domain = copy.deepcopy(self._at_first)
         self.calls.clear()
         self.effects.clear()
         self.faults.clear()
@@ -247,8 +251,8 @@ class SimulatedActiveDirectory:
         attributes = [one.text for one in wanted.parts]
         entries = [_entry(dn, values, attributes) for dn, values in found]
         # A real domain points at its other parts whenever it is searched from its root.
-        elsewhere = ber.wrap(_REFERENCE, ber.octets(f"ldaps://{DOMAIN}/CN=Configuration,{BASE}"))
-        references = [elsewhere] if base.text == BASE and scope.number else []
+        elsewhere = ber.wrap(_REFERENCE, ber.octets(f"ldaps://{self.domain.dns}/CN=Configuration,{self.domain.base}"))
+        references = [elsewhere] if base.text == self.domain.base and scope.number else []
         page = _page(rest)
         if page is None:
             if len(entries) > self.domain.most_at_once:

@@ -82,7 +82,7 @@ class Directory:
 
     def answer(self, asked: Asked) -> Answer:
         """What Graph says."""
-        self._sync()
+        self.catch_up()
         try:
             return self._route(asked)
         except Refusal as refusal:
@@ -315,7 +315,8 @@ class Directory:
         self.note(person, "DELETED")
         return Answer(204)
 
-    def _sync(self) -> None:
+    def catch_up(self) -> None:
+        """What happens by itself and is due: a sync, a role that ends."""
         for person in self.tenant.people.values():
             for role in [role for role, at in person.eligible_ends.items() if self.now() >= at]:
                 person.eligible = tuple(one for one in person.eligible if one != role)

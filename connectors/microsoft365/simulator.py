@@ -175,6 +175,11 @@ class SimulatedMicrosoft:
         self.faults.setdefault(tenant, []).append(fault)
         return fault
 
+    def catch_up(self) -> None:
+        """Let happen what is due in every tenant though nobody asks: syncs, above all."""
+        for tenant in self.tenants:
+            self._directory(tenant).catch_up()
+
     def expire_tokens(self, tenant: str, *, challenge: bool = False) -> None:
         """No token issued so far is accepted any more; with a challenge, the 401 carries claims (CAE)."""
         self._valid_from[tenant] = len(self.sign_ins)

@@ -63,7 +63,7 @@ async def test_the_demos_own_file_loads_and_its_secrets_are_for_the_owner_alone(
     assert len(secret) == 32
     assert secret not in lab.clients.read_text()
     files = list((lab.clients.parent / "secrets").iterdir())
-    assert len(files) == 6
+    assert len(files) == 9
     assert {file.stat().st_mode & 0o077 for file in files} == {0}
 
 
@@ -230,7 +230,10 @@ def test_the_composer_offers_every_command_there_is() -> None:
 
 async def test_every_chip_names_somebody_who_is_there(lab: Lab) -> None:
     assert set(page.CHIPS) == {one.user for one in ON_STAGE}
-    known = {one.name.replace("ü", "u").replace("ë", "e") for one in lab.tenants.people(CONTOSO)}
+    known = set[str]()
+    for tenant in lab.tenants.ids:
+        gone = lab.tenants.companies.microsoft.tenants[tenant].deleted.values()
+        known |= {one.name.replace("ü", "u").replace("ë", "e") for one in (*lab.tenants.people(tenant), *gone)}
     lines = [line for chips in page.CHIPS.values() for _, line in chips if line.startswith("/offboard ")]
     assert {line.removeprefix("/offboard ") for line in lines} <= known
 
@@ -238,19 +241,22 @@ async def test_every_chip_names_somebody_who_is_there(lab: Lab) -> None:
 # --- the tenants ------------------------------------------------------------------------------------
 
 
-async def test_switching_a_fault_on_and_off_leaves_the_tenant_as_it_was(lab: Lab) -> None:
-    tenants = lab.tenants
+async def test_switching_a_fault_on_and_off_leaves_every_system_as_it_was(lab: Lab) -> None:
+    tenants, companies = lab.tenants, lab.tenants.companies
+    domain = companies.domains[FABRIKAM]
     for fault in Fault:
-        tenants.set_fault(CONTOSO, fault, on=True)
-        tenants.set_fault(CONTOSO, fault, on=True)
-    assert tenants.faults(CONTOSO) == set(Fault)
-    assert tenants.faults(FABRIKAM) == frozenset()
-    assert len(tenants.microsoft.faults[CONTOSO]) == 3
-    assert tenants.microsoft.tenants[CONTOSO].lag > 0
+        tenants.set_fault(FABRIKAM, fault, on=True)
+        tenants.set_fault(FABRIKAM, fault, on=True)
+    assert tenants.faults(FABRIKAM) == set(Fault)
+    assert tenants.faults(CONTOSO) == frozenset()
+    assert [len(one) for one in (companies.microsoft.faults[FABRIKAM], companies.exchange.faults[FABRIKAM])] == [3, 3]
+    assert [one.kind for one in domain.faults] == ["busy", "other", "unavailable"]
+    lagging = (companies.microsoft.tenants[FABRIKAM], companies.exchange.organisations[FABRIKAM], domain.domain)
+    assert all(one.lag > 0 for one in lagging)
     for fault in Fault:
-        tenants.set_fault(CONTOSO, fault, on=False)
-    assert tenants.microsoft.faults[CONTOSO] == []
-    assert tenants.microsoft.tenants[CONTOSO].lag == 0
+        tenants.set_fault(FABRIKAM, fault, on=False)
+    assert companies.microsoft.faults[FABRIKAM] == companies.exchange.faults[FABRIKAM] == domain.faults == []
+    assert all(one.lag == 0 for one in lagging)
 
 
 # --- the bot ----------------------------------------------------------------------------------------
