@@ -169,7 +169,7 @@ def _stuck(pen: Pen, row: StepRow) -> Section:
     return Section(
         heading=row.title,
         body=tuple(body),
-        fields=(Field(f"note-{row.place}", "What you did, or why it is skipped"),),
+        fields=(Field(f"note-{row.id}", "What you did, or why it is skipped"),),
         buttons=tuple(buttons),
     )
 

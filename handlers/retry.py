@@ -77,4 +77,4 @@ def _row(click: Click) -> StepRow:
 
 
 def _note(click: Click, row: StepRow, missing: str) -> str:
-    return click.typed(f"note-{row.place}", missing)[:500]
+    return click.typed(f"note-{row.id}", missing)[:500]

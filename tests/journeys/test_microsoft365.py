@@ -122,7 +122,7 @@ async def test_a_synced_account_shows_its_domain_account_open_with_a_technician(
     assert "ssynced" in contoso.world.reads("sam")
 
     steps = await contoso.world.steps()
-    note = f"note-{steps['microsoft365.domain_account'].place}"
+    note = f"note-{steps['microsoft365.domain_account'].id}"
     await contoso.world.clicks("sam", "I did it by hand", values={note: "disabled on DC01"})
     assert "stated by Sam Lee, not verified" in contoso.world.reads("maria")
     assert "Sam Synced is locked out" not in contoso.world.reads("maria")
@@ -278,8 +278,8 @@ async def test_a_password_reset_by_hand_is_read_back_as_such(contoso: Tenant) ->
     contoso.microsoft.fail(people.CONTOSO, lost)
     await contoso.world.clicks("sam", "Approve")
     await contoso.world.passes(minutes=20)
-    place = (await contoso.world.steps())["microsoft365.reset_password"].place
-    note = {f"note-{place}": "reset it in the admin centre"}
+    row = (await contoso.world.steps())["microsoft365.reset_password"].id
+    note = {f"note-{row}": "reset it in the admin centre"}
     await contoso.world.clicks("sam", "I did it by hand", within="Reset the password", values=note)
     assert (await contoso.states())["reset_password"] in {StepState.TASK, StepState.NEEDS_PERSON}
     contoso.person(people.JANE).password_changed = contoso.world.clock.now()
