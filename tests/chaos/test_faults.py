@@ -14,7 +14,7 @@ from connectors.exchange.simulated_cmdlets import Effect
 from connectors.microsoft365 import simulated_people as people
 from connectors.microsoft365.simulated_people import CONTOSO
 from connectors.registry import Registry
-from tests.chaos.faults import Clean, clean, faulty, of_each_call
+from tests.chaos.faults import Clean, clean, faulty, of_each_call, together
 from tests.chaos.leavers import LEAVERS, NEVER_WANTED
 from tests.chaos.offboarding import offboarding
 from tests.chaos.truth import EFFECTS, Truth
@@ -65,15 +65,19 @@ async def test_a_case_with_a_fault_ends_in_the_truth(case: str, usual: Mapping[s
     assert usual[case].verdict.fine
     runs = of_each_call([usual[case]])
     for shape, kind in SAMPLE[case]:
-        run = next(run for run in runs if shape in run.place.shape and run.kind == kind)
+        run = next(run for run in runs if shape in run.troubles[0].place.shape and run.troubles[0].kind == kind)
         verdict = await faulty(run)
-        assert verdict.reached
-        assert verdict.fine, (run.place, verdict)
+        assert verdict.missed == 0
+        assert verdict.fine, (run.troubles, verdict)
 
 
 def test_every_distinct_call_is_made_to_go_wrong_in_every_way_its_wire_knows(usual: Mapping[str, Clean]) -> None:
     runs = of_each_call([usual["on premises"]])
-    ways = Counter(f"{run.place.system} {run.place.shape}" for run in runs)
+    ways = Counter(f"{one.place.system} {one.place.shape}" for run in runs for one in run.troubles)
+    shared = together(runs)
+    assert Counter(one for run in shared for one in run.troubles) == Counter(run.troubles[0] for run in runs)
+    assert len(shared) < len(runs) / 2
+    assert all(len(run.troubles) == 1 for run in shared if run.troubles[0].place.changes)
     assert ways["microsoft365 PATCH /users/{} accountEnabled"] == 7
     assert ways["microsoft365 GET /users/{}?accountEnabled"] == 6
     assert ways["exchange Get-Mailbox Identity (before the approval)"] == 6

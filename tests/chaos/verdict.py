@@ -47,8 +47,8 @@ class Verdict:
     """Steps that ended in an error of our own code, truthfully told."""
     repeats: int = 0
     """Effects beyond those of the clean run that did no harm."""
-    reached: bool = True
-    """The call that was to go wrong was made."""
+    missed: int = 0
+    """Faults that never happened, their calls not being made."""
 
     @property
     def fine(self) -> bool:
@@ -109,8 +109,8 @@ def _moving(case: Offboarding, rows: list[StepRow]) -> Iterable[str]:
         if StepState(row.state) in WITH_PERSON and not row.reason:
             yield f"{row.step} is with a person for no reason"
         if row.state == StepState.PENDING:
-            step = registry.step(row.step)
-            if not open_steps & {*step.requires, *step.after}:
+            step = registry.find_step(row.step)
+            if step is None or not open_steps & {*step.requires, *step.after}:
                 yield f"{row.step} waits for nothing"
 
 
