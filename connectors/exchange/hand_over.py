@@ -166,8 +166,14 @@ class RestoreWebAccess(Step[ExchangeApi, ExchangeFacts]):
     id = "exchange.restore_web_access"
     title = "Open the mailbox to its new user's Outlook and web"
     wave = Wave.HAND_OVER
-    # With these on, only the block and the new password keep the leaver out.
-    requires = (GrantAccess.id, "microsoft365.block_sign_in", "microsoft365.reset_password")
+    # With these on, only the block and the new password keep the leaver out. Both are the domain's where it masters
+    # the account: there a block counts once it has survived a sync.
+    requires = (
+        GrantAccess.id,
+        "microsoft365.block_sign_in",
+        "microsoft365.reset_password",
+        "microsoft365.check_after_sync",
+    )
     after = (StopProtocols.id,)
     lag = timedelta(minutes=15)
     controls = CONTROLS

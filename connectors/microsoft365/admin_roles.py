@@ -168,7 +168,8 @@ class EndEligibility(Removal):
         try:
             await self._request(ctx, item, "adminRemove")
         except RefusedWith as refused:
-            if not refused_as(refused, "does not exist", "RoleAssignmentDoesNotExist"):
+            # Gone already, or our earlier request is still under way: the read-back decides.
+            if not refused_as(refused, "does not exist", "RoleAssignmentDoesNotExist", "PendingRoleAssignmentRequest"):
                 raise
 
     async def keys(self, ctx: Ctx) -> frozenset[str]:

@@ -58,6 +58,8 @@ def request(directory: Directory, asked: Asked) -> Answer:
     if asked.body.get("action") == "adminRemove":
         if role not in person.eligible:
             raise Refusal(400, "RoleAssignmentDoesNotExist", "The Role assignment does not exist.")
+        if role in person.eligible_ends:
+            raise Refusal(400, "PendingRoleAssignmentRequest", "There is already a pending Role assignment request.")
         person.eligible_ends[role] = directory.now() + timedelta(seconds=directory.tenant.pim_takes)
         directory.note(person, "eligibility removal requested", role)
     else:

@@ -111,11 +111,12 @@ async def test_outlook_and_web_open_again_only_once_the_leaver_is_blocked(office
     assert office.mailbox().protocols["OWAEnabled"] is False
 
 
-def test_outlook_and_web_wait_for_access_block_and_password() -> None:
+def test_outlook_and_web_wait_for_access_block_password_and_the_next_sync() -> None:
     assert set(RestoreWebAccess.requires) == {
         "exchange.grant_access",
         "microsoft365.block_sign_in",
         "microsoft365.reset_password",
+        "microsoft365.check_after_sync",
     }
 
 

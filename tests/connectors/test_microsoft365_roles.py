@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.contract import Done, Finding, Intent, Nothing, Refused, Task, Waiting, Wave
+from connectors.contract import Done, Finding, Intent, Nothing, Refused, Task, Unreachable, Waiting, Wave
 from connectors.microsoft365 import CONNECTOR
 from connectors.microsoft365.admin_roles import EndEligibility, RemoveRoles
 from connectors.microsoft365.guards import Ctx
@@ -147,6 +147,22 @@ async def test_a_role_that_can_be_activated_is_gone_only_when_its_removal_was_ca
     await EndEligibility().act(ctx, item, replace(intent, repeated=True))
     assert isinstance(await EndEligibility().undo(ctx, item), Done)
     assert jane.eligible == (HELPDESK_ADMINISTRATOR,)
+
+
+async def test_a_removal_asked_for_again_while_the_first_is_under_way_waits_for_that_one(microsoft: Microsoft) -> None:
+    jane = microsoft.simulator.person(JANE)
+    jane.eligible = (HELPDESK_ADMINISTRATOR,)
+    microsoft.contoso.pim_takes = 30
+    ctx = await ready(microsoft, JANE)
+    item = items(await EndEligibility().look(ctx))[0]
+    intent = Intent("key", ctx.clock.now())
+    microsoft.simulator.fail(CONTOSO, Fault("lost", match="roleEligibilityScheduleRequests"))
+    with pytest.raises(Unreachable):
+        await EndEligibility().act(ctx, item, intent)
+    await EndEligibility().act(ctx, item, replace(intent, repeated=True))
+    assert [effect.what for effect in microsoft.simulator.effects] == ["eligibility removal requested"]
+    microsoft.clock.pass_by(31)
+    assert isinstance(await EndEligibility().confirm(ctx, item, intent, ""), Done)
 
 
 async def test_nobody_is_asked_about_roles_of_somebody_who_holds_none(microsoft: Microsoft) -> None:

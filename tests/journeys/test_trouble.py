@@ -86,6 +86,20 @@ async def test_what_no_system_reads_back_is_stated_and_never_green(world: World,
     assert "Last possible access" not in world.reads("maria")
 
 
+async def test_what_is_stuck_in_both_plans_stands_on_the_technicians_card_side_by_side(
+    asking: World, toys: ToyWorld
+) -> None:
+    toys.faults["close"] = [Refused("Toy", "close", "not allowed")]
+    toys.faults["ticket"] = [Refused("Toy", "ticket", "the desk is closed")]
+    await asks_for_a_ticket(asking)
+    await asking.clicks("sam", "Approve")
+    steps = await asking.steps()
+    assert steps["toy.close_account"].place == steps["toy.open_ticket"].place
+    for heading in ("Close the account", "Open a ticket"):
+        await asking.clicks("sam", "Skip", values=note_for(asking, heading), within=heading)
+    assert [row.reason for row in (await asking.steps()).values() if row.state == "skipped"] == ["the note"] * 2
+
+
 async def test_throttling_is_waited_out_as_told(world: World, toys: ToyWorld) -> None:
     toys.faults["close"] = [Throttled("Toy", "close", 90)]
     await locks_out(world)

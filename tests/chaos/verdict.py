@@ -1,0 +1,146 @@
+"""Judges a case that came to rest: what is called done is so, nothing happened twice, and whoever must act is named."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlmodel import Session, col, select
+
+from connectors.active_directory.simulated_people import BIND_PASSWORD
+from connectors.microsoft365.simulated_people import SECRET
+from handlers.cases.states import WITH_PERSON, PlanState, StepState
+from handlers.cases.tables import Lookup, StepRow
+from tests.chaos.offboarding import Offboarding
+from tests.chaos.truth import Truth
+from tests.world import words
+
+NOT_TWICE = frozenset(
+    {
+        "files shared",
+        "files shared with a mail",
+        "eligibility removal requested",
+        "meeting cancelled, mails sent",
+        "licence assigned",
+    }
+)
+"""Effects that are not idempotent: somebody is written to, asked or charged once more."""
+NEVER = frozenset({"WHOLE PHONE WIPED", "mailbox disconnected"})
+"""What no reference case decided: data lost."""
+GREEN = "is locked out since"
+_MOVING = frozenset({StepState.READY, StepState.RUNNING, StepState.WAITING})
+_TOKEN = re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]+")
+
+
+@dataclass
+class Verdict:
+    """What a run came to."""
+
+    untrue: list[str] = field(default_factory=list[str])
+    stuck: list[str] = field(default_factory=list[str])
+    with_person: list[str] = field(default_factory=list[str])
+    """Steps that wait for somebody to act."""
+    our_fault: list[str] = field(default_factory=list[str])
+    """Steps that ended in an error of our own code, truthfully told."""
+    repeats: int = 0
+    """Effects beyond those of the clean run that did no harm."""
+    missed: int = 0
+    """Faults that never happened, their calls not being made."""
+
+    @property
+    def fine(self) -> bool:
+        """Whether everything said is so, and it came to rest without an error of ours."""
+        return not (self.untrue or self.stuck or self.our_fault)
+
+
+def look_at_headline(case: Offboarding, truth: Truth, said: list[str]) -> None:
+    """Hold what the requester reads now against what is so now."""
+    title = f"Case 1: {truth.person.name.removeprefix('Former – ')}"
+    shown = [one.card for one in case.company.world.seen_by("maria") if one.card.title == title]
+    if shown and GREEN in words(shown[-1]) and truth.still_open:
+        said.append(f"the headline is green while open: {', '.join(truth.still_open)}")
+
+
+def effects(case: Offboarding) -> Counter[str]:
+    """What happened in all three systems, and how often."""
+    companies = case.company.companies
+    told = [f"{one.user[-2:]} {one.what}: {one.detail}" for one in companies.microsoft.effects]
+    told += [f"{one.user[-2:]} {one.what}: {one.detail}" for one in companies.exchange.effects]
+    return Counter([*told, *(one.what for one in companies.domain.effects)])
+
+
+async def judge(case: Offboarding, truth: Truth, folder: Path, clean: Counter[str] | None) -> Verdict:
+    """The verdict on a case that had hours to come to rest; `clean` is what a case without faults does."""
+    world, verdict = case.company.world, Verdict()
+    rows = list((await world.steps()).values())
+    for row in rows:
+        if row.state == StepState.DONE and not truth.holds(row.step):
+            verdict.untrue.append(f"{row.step} is done and is not so: {row.evidence}")
+        if StepState(row.state) in WITH_PERSON:
+            verdict.with_person.append(row.step)
+        if "Our own code failed" in row.reason:
+            verdict.our_fault.append(row.step)
+    happened = effects(case)
+    verdict.untrue += [f"it happened all the same: {one}" for one in happened if any(bad in one for bad in NEVER)]
+    if clean is not None:
+        more = happened - clean
+        verdict.untrue += [f"happened again: {one}" for one in more if _what(one) in NOT_TWICE]
+        verdict.repeats = sum(count for one, count in more.items() if clean[one])
+    verdict.untrue += _secrets(case, folder)
+    verdict.stuck += _moving(case, rows)
+    verdict.stuck += await _unplanned(case)
+    return verdict
+
+
+def _what(told: str) -> str:
+    return told.partition(" ")[2].partition(":")[0]
+
+
+def _moving(case: Offboarding, rows: list[StepRow]) -> Iterable[str]:
+    """Steps that neither ended nor are with a person who knows why."""
+    registry = case.company.world.house.registry
+    open_steps = {row.step for row in rows if StepState(row.state) in WITH_PERSON | {StepState.PENDING}}
+    for row in rows:
+        if StepState(row.state) in _MOVING:
+            yield f"{row.step} is still {row.state}: {row.reason}"
+        if StepState(row.state) in WITH_PERSON and not row.reason:
+            yield f"{row.step} is with a person for no reason"
+        if row.state == StepState.PENDING:
+            step = registry.find_step(row.step)
+            if step is None or not open_steps & {*step.requires, *step.after}:
+                yield f"{row.step} waits for nothing"
+
+
+async def _unplanned(case: Offboarding) -> list[str]:
+    """Questions to vendors without an end, plans nobody was asked about, and a case without any plan or word."""
+    world = case.company.world
+
+    def asked(session: Session) -> list[str]:
+        rows = session.exec(select(Lookup).where(col(Lookup.done).is_(False)))
+        return [f"still asking: {row.kind}" for row in rows]
+
+    found = await world.house.store.read(asked)
+    plans = await world.plans()
+    found += [f"{plan.kind} is {plan.state}" for plan in plans if plan.state in (PlanState.DRAFT, _ASKED)]
+    if not plans and "could not be" not in world.reads("maria"):
+        found.append("no plan, and nobody was told why")
+    if len(plans) == 1 and "could not be made" not in world.reads("sam"):
+        found.append("the rest was never planned, and nobody was told why")
+    return found
+
+
+_ASKED = PlanState.AWAITING_APPROVAL
+
+
+def _secrets(case: Offboarding, folder: Path) -> Iterable[str]:
+    """Names of places where a password, secret or token stands that must be nowhere."""
+    domain = case.company.companies.domain.domain
+    secrets = {SECRET, BIND_PASSWORD, *case.passwords, *(one.password for one in domain.people.values())}
+    cards = "\n".join(words(card) for shown in case.company.world.chat.shown for card in shown.versions)
+    rows = "\n".join(path.read_bytes().decode("utf-8", "replace") for path in folder.iterdir() if path.is_file())
+    for place, text in (("a card", cards), ("a row", rows)):
+        if any(secret in text for secret in secrets if secret) or _TOKEN.search(text):
+            yield f"a secret stands in {place}"
