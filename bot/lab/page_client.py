@@ -169,7 +169,8 @@ def _who(person: Person) -> None:
 
 
 def _row(line: Line, *, fresh: bool) -> None:
-    changed = bool(line.new or line.gone)
+    # Also when it is as it was again: a sync that turns an account on must not look like nothing happened.
+    changed = bool(line.new or line.gone or line.at)
     with ui.element("div").classes("client-row" + (" changed" if changed else "") + (" fresh" if fresh else "")):
         ui.label(line.trait.name).classes("client-key")
         with ui.element("div").classes("client-values"):
@@ -177,7 +178,7 @@ def _row(line: Line, *, fresh: bool) -> None:
                 ui.label(value).classes("client-value" + (" new" if value in line.new else ""))
             for value in line.gone:
                 ui.label(value).classes("client-value gone")
-        if changed and line.at:
+        if line.at:
             ui.label(f"{line.at.astimezone():%H:%M:%S}").classes("client-changed")
 
 

@@ -12,6 +12,7 @@ from bot.lab.demo_activity import DOMAIN, EXCHANGE, GRAPH
 from bot.lab.demo_tenants import SYNC, Line, Tenants
 from connectors.active_directory.simulated_people import FABRIKAM_JANE as JANES_SAM
 from connectors.active_directory.simulator import Call as DomainCall
+from connectors.contract import Json
 from connectors.exchange.simulator import Call as ExchangeCall
 from connectors.microsoft365.simulated_people import CONTOSO, FABRIKAM, FABRIKAM_JANE, JANE, SYNCED
 from connectors.microsoft365.simulator import Call as GraphCall
@@ -33,6 +34,11 @@ class Watched:
 
     def cmdlet(self, name: str, **given: str | bool) -> None:
         self.companies.exchange.calls.append(ExchangeCall(1, self.time, FABRIKAM, name, given, {}, 200, None, {}))
+
+    def graph(self, method: str, body: Json, status: int) -> None:
+        path = f"/users/{FABRIKAM_JANE}"
+        call = GraphCall(1, self.time, FABRIKAM, method, path, {}, {}, body, status, None)
+        self.companies.microsoft.calls.append(call)
 
 
 @pytest.fixture
@@ -119,11 +125,7 @@ async def test_each_client_is_reached_in_a_domain_of_its_own(watched: Watched) -
 
 
 def test_three_journals_become_one_list_newest_first(watched: Watched) -> None:
-    watched.companies.microsoft.calls.append(
-        GraphCall(
-            1, watched.time, FABRIKAM, "PATCH", f"/users/{FABRIKAM_JANE}", {}, {}, {"accountEnabled": False}, 204, None
-        )
-    )
+    watched.graph("PATCH", {"accountEnabled": False}, 204)
     watched.time += timedelta(seconds=1)
     watched.cmdlet("Set-Mailbox", Identity=FABRIKAM_JANE, Type="Shared")
     watched.time += timedelta(seconds=1)
@@ -131,7 +133,10 @@ def test_three_journals_become_one_list_newest_first(watched: Watched) -> None:
     watched.companies.domains[FABRIKAM].calls.append(
         DomainCall(1, watched.time, f"modify {name} userAccountControl", 51)
     )
+    watched.time += timedelta(seconds=1)
+    watched.graph("GET", {}, 200)
     assert watched.asked(FABRIKAM) == [
+        (GRAPH, "GET", "Jane Doe", "read"),
         (DOMAIN, "modify", "Jane Doe  userAccountControl", "trouble"),
         (EXCHANGE, "Set-Mailbox", "Jane Doe  Type: Shared", "change"),
         (GRAPH, "PATCH", "Jane Doe  accountEnabled: false", "change"),
