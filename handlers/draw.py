@@ -11,7 +11,7 @@ from handlers.access import Right, may
 from handlers.cancel import NOT_STARTED
 from handlers.cases import cards
 from handlers.cases.states import SETTLED, WITH_PERSON, PlanState, StepState
-from handlers.cases.tables import CardRow, Case, StepRow
+from handlers.cases.tables import CardRow, Case, Plan, StepRow
 from handlers.cases.wanted import leaver_of
 from handlers.conversation import Card, Section, Style, strong, text
 from handlers.draw_case import headline, status, undecided_section, ways_section
@@ -20,6 +20,7 @@ from handlers.draw_technicians import technicians
 from handlers.house import House
 from handlers.pen import Pen
 from handlers.people import Person
+from handlers.plan.digest import LOCK_OUT
 from handlers.plan.rows import case_plans
 from handlers.status import SHOWN, visible
 from handlers.ways import locked_out, ways_in
@@ -122,10 +123,13 @@ def _lock_out_news(pen: Pen, _subject: str) -> Section:
     return Section(body=(headline(pen, ways), *section.body), checklist=section.checklist)
 
 
-def _done_news(pen: Pen, _subject: str) -> Section:
+def _done_news(pen: Pen, subject: str) -> Section:
+    plan = pen.session.get(Plan, subject)
+    if plan is not None and plan.kind != LOCK_OUT:
+        return Section(body=(text("Every step of the rest is settled."),))
     ways = ways_in(pen.session, pen.house, pen.case)
     rest = "" if locked_out(ways) else " Mind that not every way in is confirmed as ended."
-    return Section(body=(text(f"Every step of the plan is settled.{rest}"), headline(pen, ways)))
+    return Section(body=(text(f"Every step of the lock-out is settled.{rest}"), headline(pen, ways)))
 
 
 def _said(sentence: str) -> Callable[[Pen, str], Section]:

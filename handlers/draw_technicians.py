@@ -153,7 +153,7 @@ def _detail(pen: Pen, row: StepRow) -> Text | None:
     if row.state == StepState.PENDING:
         parts = [", ".join(item.title for item in items) or row.reason]
         if row.instructions:
-            parts.append("a person's task")
+            parts.append("A person's task")
         if row.irreversible and items:
             parts.append(f"Can't be undone: {row.irreversible}")
         return (

@@ -9,7 +9,7 @@ from connectors.contract import Account, Caution, Choices, Connector, Json, Ques
 from connectors.exchange.client import VENDOR, ExchangeApi
 from connectors.exchange.deletion import DeleteMailbox
 from connectors.exchange.facts import ExchangeFacts, brief, find_mailbox, read_facts
-from connectors.exchange.fate import ConvertToShared, HideFromAddressLists, Hold
+from connectors.exchange.fate import ConvertToShared, HideFromAddressLists, HideInTheDomain, Hold
 from connectors.exchange.group_steps import GroupsByHand, LeaveDistributionGroups
 from connectors.exchange.hand_over import Forward, GrantAccess, GrantSendAs, RestoreWebAccess
 from connectors.exchange.lock_out import ClearForwarding, RemoveDevices, RemoveRules, StopProtocols
@@ -34,6 +34,7 @@ STEPS: tuple[Step[ExchangeApi, ExchangeFacts], ...] = (
     CancelMeetings(),
     ConvertToShared(),
     HideFromAddressLists(),
+    HideInTheDomain(),
     LeaveDistributionGroups(),
     GroupsByHand(),
     DeleteMailbox(),

@@ -168,7 +168,7 @@ class HideFromAddressLists(Step[ExchangeApi, ExchangeFacts]):
     lag = timedelta(minutes=15)
 
     def wanted(self, choices: Choices, facts: ExchangeFacts) -> bool:
-        return facts.personal and choices.get(FATE) in (*SHARED_FATES, "delete")
+        return _hides(choices, facts) and not facts.mailbox.synced
 
     async def look(self, ctx: Ctx) -> Finding:
         mailbox = await mailbox_now(ctx)
@@ -207,6 +207,21 @@ class HideFromAddressLists(Step[ExchangeApi, ExchangeFacts]):
         if mailbox is not None and not mailbox.hidden:
             return Done("it reads as listed")
         return Waiting(15, "Exchange still shows it hidden")
+
+
+class HideInTheDomain(HideFromAddressLists):
+    """The same where a domain decides it: a person does it, unless that domain is connected and does it itself."""
+
+    id = "exchange.hide_in_the_domain"
+    title = "Hide from the address book, in the domain"
+    stands_in_for = "active_directory"
+
+    def wanted(self, choices: Choices, facts: ExchangeFacts) -> bool:
+        return _hides(choices, facts) and facts.mailbox.synced
+
+
+def _hides(choices: Choices, facts: ExchangeFacts) -> bool:
+    return facts.personal and choices.get(FATE) in (*SHARED_FATES, "delete")
 
 
 async def _set(ctx: Ctx, **values: str | bool | None) -> None:

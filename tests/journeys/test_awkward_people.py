@@ -72,6 +72,8 @@ async def test_a_hybrid_user_is_ended_in_the_domain_and_checked_after_the_sync(c
     assert not [group.name for group in groups if sam.guid in group.members]
     assert contoso.person(people.SYNCED).licences  # the mailbox is the domain's to convert: nothing is lost meanwhile
     assert "Set-RemoteMailbox" in contoso.world.reads("sam")
+    assert "exchange.hide_in_the_domain" not in await contoso.states()  # the domain itself does it
+    assert sam.hidden == "TRUE"
 
 
 async def test_a_domain_nobody_reaches_is_a_task_and_the_headline_says_so(contoso: Company) -> None:
