@@ -16,7 +16,7 @@ from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
 from handlers.people import Lockout
-from handlers.plan.advance import advance
+from handlers.plan.advance import advance, ask_the_rest
 from handlers.plan.digest import LOCK_OUT, REST
 from handlers.plan.propose import (
     Reading,
@@ -202,8 +202,8 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
         else:
             await_approval(session, house, case, plan)
         everything_said = not any(row.asked_technician for row in answers_of(session, case.id).values())
-        if kind == LOCK_OUT and case.stage == "submitted" and everything_said:
-            want(session, house, case, PROPOSE, REST)
+        if kind == LOCK_OUT and everything_said:
+            ask_the_rest(session, house, case)
 
     return apply
 

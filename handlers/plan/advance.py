@@ -23,10 +23,12 @@ from handlers.cases.states import (
     plan_event,
 )
 from handlers.cases.tables import AccountRow, CardRow, Case, Plan, StepRow
+from handlers.cases.wanted import PROPOSE, want
 from handlers.house import House
-from handlers.plan.digest import LOCK_OUT, steps_of
+from handlers.plan.digest import LOCK_OUT, REST, steps_of
 from handlers.plan.propose import choices_of
 from handlers.plan.rows import ByStep, by_step, case_plans, case_steps
+from handlers.questions import answers_of, questions_of
 from handlers.ways import locked_out, ways_in
 
 
@@ -170,6 +172,19 @@ def tell_requester(session: Session, house: House, case: Case, topic: str) -> No
     identity = asked_here or cards.identity_of(house, case.requester)
     if identity:
         cards.show_person(session, house, case.id, cards.NEWS, case.requester, identity, topic)
+
+
+def ask_the_rest(session: Session, house: House, case: Case) -> None:
+    """Plan the rest; but where a system has only now been read, what it asks is asked first: the interview goes on."""
+    if case.stage != "submitted":
+        return
+    answered = answers_of(session, case.id)
+    if all(question.id in answered for question in questions_of(session, house, case)):
+        want(session, house, case, PROPOSE, REST)
+        return
+    case.stage, case.turn = "ask", case.turn + 1
+    session.add(case)
+    tell_requester(session, house, case, "half-way")
 
 
 def again(session: Session, house: House, row: StepRow, seconds: float) -> None:

@@ -18,14 +18,12 @@ from handlers.cases.states import (
     move_step,
 )
 from handlers.cases.tables import Case, Plan, StepRow
-from handlers.cases.wanted import PROPOSE, want
 from handlers.house import House
-from handlers.plan.advance import advance, again, tell, tell_requester, told
-from handlers.plan.digest import REST, items_of, steps_of
+from handlers.plan.advance import advance, again, ask_the_rest, tell, told
+from handlers.plan.digest import items_of, steps_of
 from handlers.plan.propose import Reading, add_readings, choices_of, readings_of, step_row, wanted_of
 from handlers.plan.retry import PATIENCE
 from handlers.plan.rows import by_step, case_steps
-from handlers.questions import answers_of, questions_of
 
 
 @dataclass(frozen=True)
@@ -155,21 +153,8 @@ def _add_steps_of(session: Session, house: House, case: Case, row: StepRow, read
     for offset, (step, subject) in enumerate(found):
         session.add(step_row(house, plan, reading.system, step, subject, place + offset))
     session.flush()
-    _ask_the_rest(session, house, case)
+    ask_the_rest(session, house, case)
     return f"it could be read now: {len(found)} step(s) were added to end access there"
-
-
-def _ask_the_rest(session: Session, house: House, case: Case) -> None:
-    """What that system asks was never asked: the interview goes on; without questions the rest is planned anew."""
-    if case.stage != "submitted":
-        return
-    answered = answers_of(session, case.id)
-    if all(question.id in answered for question in questions_of(session, house, case)):
-        want(session, house, case, PROPOSE, REST)
-        return
-    case.stage, case.turn = "ask", case.turn + 1
-    session.add(case)
-    tell_requester(session, house, case, "half-way")
 
 
 def _later_ones_again(session: Session, house: House, row: StepRow) -> None:
