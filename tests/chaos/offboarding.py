@@ -43,6 +43,8 @@ class Offboarding:
         await self.ask()
         begun, quiet = world.clock.now(), 0
         for _ in range(LOOKS):
+            if any(case.stage == "ask" for case in await world.cases()):
+                await self._answers()
             await self._technicians_act()
             look()
             if quiet == AT_REST:
@@ -66,19 +68,21 @@ class Offboarding:
         terms = "Yes" if leaver.contentious else "No, on good terms"
         for label in (leaver.pick, "Resigned", terms, "Now"):
             await self._press("maria", label)
-        await self._answered()
-        if await self._press("maria", "Accept all recommended"):
-            await self._press("maria", "Submit")
+        await self._answers()
 
-    async def _answered(self) -> None:
+    async def _answers(self) -> None:
+        """Whatever is asked now; what a system asks that was silent before is asked later."""
         world, leaver = self.company.world, self.leaver
         case = (await world.cases())[0]
 
         def write(session: Session) -> None:
             for question, value in leaver.answers.items():
-                session.add(self._answer(case, question, value))
+                if session.get(Answer, (case.id, question)) is None:
+                    session.add(self._answer(case, question, value))
 
         await world.house.store.write(write)
+        if await self._press("maria", "Accept all recommended"):
+            await self._press("maria", "Submit")
 
     def _answer(self, case: Case, question: str, value: str) -> Answer:
         who = self.company.companies.microsoft.tenants[people.CONTOSO].people.get(value)
