@@ -316,6 +316,7 @@ EFFECTS: Mapping[str, Callable[[Truth], bool]] = {
     "exchange.cancel_meetings": lambda now: now.no_meetings,
     "exchange.convert_to_shared": lambda now: now.mailbox is not None and now.mailbox.kind == "SharedMailbox",
     "exchange.hide_from_address_lists": lambda now: now.mailbox is not None and now.mailbox.hidden,
+    "exchange.hide_in_the_domain": lambda now: now.mailbox is not None and now.mailbox.hidden,
     "exchange.leave_distribution_groups": lambda now: now.lists(by_hand=False),
     "exchange.groups_by_hand": lambda now: now.lists(by_hand=True),
     "exchange.delete_mailbox": lambda now: now.mailbox is None,
