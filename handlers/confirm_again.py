@@ -20,8 +20,6 @@ from connectors.contract import (
     Item,
     Nothing,
     Outcome,
-    Task,
-    Todo,
     Unreadable,
     Waiting,
     Wave,
@@ -32,11 +30,12 @@ from handlers.cases.states import OPEN_PLANS, PlanEvent, PlanState, StepEvent, S
 from handlers.cases.tables import Case, ItemRow, Lookup, Plan, StepRow
 from handlers.cases.wanted import Apply
 from handlers.house import House
-from handlers.plan.advance import advance, again, tell_requester
+from handlers.plan.advance import advance, again
 from handlers.plan.digest import items_of
 from handlers.plan.propose import Reading, choices_of, context, readings_of
 from handlers.plan.retry import IN_PLACE
 from handlers.plan.rows import case_plans, case_steps
+from handlers.plan.work import to_read_back
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
         for step_id, words in back.items():
             _reopen(session, house, case, session.get_one(StepRow, step_id), words)
         if back:
-            tell_requester(session, house, case, "came back")
+            cards.show_requester(session, house, case, "came back")
             advance(session, house, case)
 
     return apply
@@ -100,14 +99,10 @@ async def _check(house: House, case: Case, ended: Ended, reading: Reading, choic
     step = house.registry.step(ended.row.step)
     _, api = await house.connection(case.client, ended.row.system)
     ctx = context(house, case.client, reading, api, choices, ended.row.id, ended.row.subject)
-    match await step.look(ctx):
-        case Nothing():
-            return ""
-        case Todo(items):
-            pass
-        case Task():
-            # Done by hand, where nothing else was possible.
-            items = (Item(key="by hand", title=ended.row.title),)
+    finding = await step.look(ctx)
+    if isinstance(finding, Nothing):
+        return ""
+    items = to_read_back(finding, ended.row.title, ended.items)
     known = {row.key: row for row in ended.items}
     back = [words for item in items if (words := await _open_again(step, ctx, ended, item, known.get(item.key)))]
     return "; ".join(back)
@@ -116,8 +111,6 @@ async def _check(house: House, case: Case, ended: Ended, reading: Reading, choic
 async def _open_again(step: AnyStep, ctx: Context[Any, Any], ended: Ended, item: Item, row: ItemRow | None) -> str:
     """Some things can always be done again, a password reset: what counts is whether ours still holds."""
     intent = Intent(row.id, row.intended_at or ended.since) if row else Intent(ended.row.id, ended.since)
-    if row is not None:
-        item = item.model_copy(update={"before": row.before})
     outcome: Outcome = await step.confirm(ctx, item, intent, row.reference if row else "")
     if isinstance(outcome, Waiting):
         # A stale read is no relapse: once more.

@@ -48,7 +48,7 @@ def pick(click: Click) -> Reply:
     if before != account.id:
         # What was answered and confirmed so far was about somebody else.
         click.session.exec(delete(Answer).where(col(Answer.case_id) == case.id))
-        case.draft = {key: kept for key, kept in case.draft.items() if key != "at"}
+        _leave_question(click)
         ask_again(click)
     case.stage = "ask"
     click.record("leaver chosen", account=account.id, name=account.name)
@@ -69,7 +69,7 @@ def answer(click: Click) -> Reply:
     """One confirmed answer: a choice, words, a person, or 'later'."""
     question = question_on(click)
     keep(click, question, given(click, question))
-    _answered(click)
+    _leave_question(click)
     if question.id == WHEN:
         due.clear(click.session, click.case, due.QUIET)
         due.set_due(click.session, click.house, click.case, due.QUIET, click.house.timings.quiet)
@@ -80,7 +80,7 @@ def answer(click: Click) -> Reply:
 def not_sure(click: Click) -> Reply:
     """A technician answers this one, on the same case."""
     keep(click, question_on(click), Given("", "Your technician answers"), asked_technician=True)
-    _answered(click)
+    _leave_question(click)
     cards.show_channel(click.session, click.house, click.case, cards.TECHNICIANS)
     cards.show_channel(click.session, click.house, click.case, cards.NEWS, topic="question")
     _moved(click)
@@ -132,7 +132,7 @@ def accept_all(click: Click) -> Reply:
             stopped = f"Stopped at '{question.text}': what can't be taken back is always yours to pick."
         else:
             keep(click, question, person(choice.account) if choice.account else Given(choice.id, choice.label))
-    _answered(click)
+    _leave_question(click)
     _moved(click)
     return Reply(stopped)
 
@@ -148,7 +148,7 @@ def back(click: Click) -> Reply:
     if place == 0:
         _still_open_who(click)
         case.stage = "who"
-        case.draft = {key: kept for key, kept in case.draft.items() if key != "at"}
+        _leave_question(click)
     else:
         case.draft = {**case.draft, "at": questions[place - 1].id}
     _moved(click)
@@ -180,8 +180,8 @@ def _still_open_who(click: Click) -> None:
         )
 
 
-def _answered(click: Click) -> None:
-    """The question on the card is another one now."""
+def _leave_question(click: Click) -> None:
+    """The card goes on to another question: nobody is looked up for this one any more."""
     click.case.choosing = {}
     click.case.draft = {key: kept for key, kept in click.case.draft.items() if key != "at"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlmodel import Session, col, select
 
-from handlers.access import Right, may
+from handlers.access import RIGHTS, Right, relation
 from handlers.cases import cards
 from handlers.cases.tables import Case, Named
 from handlers.click import Click, Missing
@@ -24,12 +24,10 @@ def could_be_named(session: Session, house: House, case: Case) -> list[Person]:
     # Naming is for the client's side; who sees a case about the MSP's own people is the admins' alone.
     if client is None or client.own:
         return []
-    return [
-        person
-        for person in house.roster.belonging_to(client.id)
-        if may(session, house.roster, person, case, Right.BE_NAMED)
-        and not may(session, house.roster, person, case, Right.SEE)
-    ]
+    people = (
+        (person, relation(session, house.roster, person, case)) for person in house.roster.belonging_to(client.id)
+    )
+    return [person for person, who in people if RIGHTS[Right.BE_NAMED](who) and not RIGHTS[Right.SEE](who)]
 
 
 def name_person(click: Click) -> Reply:

@@ -178,18 +178,14 @@ def _confirm_again(session: Session, house: House, case: Case, _row: Due) -> Non
 
 def _kept(session: Session, house: House, case: Case, _row: Due) -> None:
     """The client said how long data is kept: whoever asked and the technicians are asked what becomes of it now."""
-    identity = cards.identity_of(house, case.requester)
-    if identity:
-        cards.show_person(session, house, case.id, cards.NEWS, case.requester, identity, "kept")
+    cards.show_requester(session, house, case, "kept")
     cards.show_channel(session, house, case, cards.NEWS, topic="kept")
     record(session, house.clock.now(), "kept long enough", case_id=case.id)
 
 
 def _decide(session: Session, house: House, case: Case, _row: Due) -> None:
     if undecided(session, case):
-        identity = case.identity if case.started_by == case.requester else cards.identity_of(house, case.requester)
-        if identity:
-            cards.show_person(session, house, case.id, cards.NEWS, case.requester, identity, "undecided")
+        cards.show_requester(session, house, case, "undecided")
         due.set_due(session, house, case, due.DECIDE, house.timings.decide)
 
 

@@ -19,9 +19,9 @@ from handlers.people import Lockout
 from handlers.plan.advance import advance, ask_the_rest
 from handlers.plan.digest import LOCK_OUT, REST
 from handlers.plan.propose import (
-    NOT_SEEN,
     Proposed,
     Reading,
+    Unseen,
     add_readings,
     cautions_of,
     choices_of,
@@ -212,7 +212,7 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
 
 def _idle(proposed: list[Proposed]) -> bool:
     """Whether there is nothing to approve: every step looked, and found it so already."""
-    return all(isinstance(one.finding, Nothing) and not one.finding.evidence.startswith(NOT_SEEN) for one in proposed)
+    return all(isinstance(one.finding, Nothing) and not isinstance(one.finding, Unseen) for one in proposed)
 
 
 def why_not_immediate(house: House, case: Case, readings: list[Reading], cautions: list[Caution]) -> str:

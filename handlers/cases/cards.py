@@ -53,6 +53,14 @@ def show_person(
     return _add(session, house, card)
 
 
+def show_requester(session: Session, house: House, case: Case, topic: str) -> None:
+    """A new short message to whoever asked, in the chat they asked from where they did so themselves."""
+    asked_here = case.identity if case.started_by == case.requester else ""
+    identity = asked_here or identity_of(house, case.requester)
+    if identity:
+        show_person(session, house, case.id, NEWS, case.requester, identity, topic)
+
+
 def show_channel(session: Session, house: House, case: Case, kind: str, topic: str = "") -> CardRow:
     """Show that card in the MSP's private channel; the MSP's own people's cases go to the admins'."""
     client = house.roster.client(case.client)

@@ -38,12 +38,14 @@ A_WHILE = timedelta(minutes=1)
 def advance(session: Session, house: House, case: Case) -> None:
     """Free what may go on, bring the plans' states up to date, and have the cards redrawn."""
     by_name = by_step(case_steps(session, case.id))
-    for plan in case_plans(session, case.id):
+    plans = case_plans(session, case.id)
+    for plan in plans:
         if PlanState(plan.state) not in OPEN_PLANS:
             continue
+        waves = _open_waves(session, case, plan, plans)
         for row in steps_of(session, plan.id):
             if row.state == StepState.PENDING:
-                _free(session, house, case, row, by_name)
+                _free(session, house, case, row, by_name, waves)
         refresh_plan(session, house, plan.id)
         _say_locked_out(session, house, case, plan)
     cards.redraw(session, house, case)
@@ -59,26 +61,26 @@ def blocked(session: Session, house: House, row: StepRow) -> str:
     return harm
 
 
-def _free(session: Session, house: House, case: Case, row: StepRow, by_name: ByStep) -> None:
+def _free(session: Session, house: House, case: Case, row: StepRow, by_name: ByStep, waves: frozenset[Wave]) -> None:
     harm = _harm_in_going_on(session, house, case, row, by_name)
     if harm:
         row.state = move_step(StepState.PENDING, StepEvent.STUCK)
         row.reason = harm
         tell(session, house, case, row)
-    elif not _too_early(session, case, row) and _ready(house, row, by_name):
+    elif row.wave in waves and _ready(house, row, by_name):
         row.state = move_step(StepState.PENDING, StepEvent.FREED)
         again(session, house, row, 0)
     session.add(row)
 
 
-def _too_early(session: Session, case: Case, row: StepRow) -> bool:
-    """Before its lock-out is approved, a plan only preserves, and on good terms hands over."""
-    lock_out = next((plan for plan in case_plans(session, case.id) if plan.kind == LOCK_OUT), None)
-    if lock_out is None or lock_out.id == row.plan_id or PlanState(lock_out.state) not in UNDECIDED:
-        return False
-    if row.wave == Wave.HAND_OVER:
-        return choices_of(session, case.id).get("contentious") != "no"
-    return row.wave != Wave.PRESERVE
+def _open_waves(session: Session, case: Case, plan: Plan, plans: list[Plan]) -> frozenset[Wave]:
+    """What may begin: before its lock-out is approved, a plan only preserves, and on good terms hands over."""
+    lock_out = next((one for one in plans if one.kind == LOCK_OUT), None)
+    if lock_out is None or lock_out.id == plan.id or PlanState(lock_out.state) not in UNDECIDED:
+        return frozenset(Wave)
+    if choices_of(session, case.id).get("contentious") == "no":
+        return frozenset({Wave.PRESERVE, Wave.HAND_OVER})
+    return frozenset({Wave.PRESERVE})
 
 
 def _ready(house: House, row: StepRow, by_name: ByStep) -> bool:
@@ -142,7 +144,7 @@ def refresh_plan(session: Session, house: House, plan_id: str) -> None:
         _say_locked_out(session, house, case, plan)
         if plan.kind == LOCK_OUT and plan.locked_out_at is None:
             # Some way in was skipped or only stated: the news says so.
-            tell_requester(session, house, case, "locked out")
+            cards.show_requester(session, house, case, "locked out")
             _confirm_later(session, house, case)
         elif plan.kind == LOCK_OUT and plan.locked_out_at and house.clock.now() - plan.locked_out_at >= A_WHILE:
             # What it waited for at last was the directory's sync, and a sync can undo a lock-out.
@@ -163,7 +165,7 @@ def _say_locked_out(session: Session, house: House, case: Case, plan: Plan) -> N
     plan.locked_out_at = house.clock.now()
     session.add(plan)
     record(session, house.clock.now(), "locked out", case_id=case.id)
-    tell_requester(session, house, case, "locked out")
+    cards.show_requester(session, house, case, "locked out")
     _confirm_later(session, house, case)
 
 
@@ -171,14 +173,6 @@ def _confirm_later(session: Session, house: House, case: Case) -> None:
     due.clear(session, case, due.CONFIRM)
     for wait in house.timings.confirm_again:
         due.set_due(session, house, case, due.CONFIRM, wait)
-
-
-def tell_requester(session: Session, house: House, case: Case, topic: str) -> None:
-    """A new short message to whoever asked."""
-    asked_here = case.identity if case.started_by == case.requester else ""
-    identity = asked_here or cards.identity_of(house, case.requester)
-    if identity:
-        cards.show_person(session, house, case.id, cards.NEWS, case.requester, identity, topic)
 
 
 def ask_the_rest(session: Session, house: House, case: Case) -> None:
@@ -191,7 +185,7 @@ def ask_the_rest(session: Session, house: House, case: Case) -> None:
         return
     case.stage, case.turn = "ask", case.turn + 1
     session.add(case)
-    tell_requester(session, house, case, "half-way")
+    cards.show_requester(session, house, case, "half-way")
 
 
 def again(session: Session, house: House, row: StepRow, seconds: float) -> None:

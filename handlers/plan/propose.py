@@ -148,6 +148,11 @@ def readings_of(session: Session, house: House, case_id: str) -> list[Reading]:
 
 
 @dataclass(frozen=True)
+class Unseen(Nothing):
+    """The step could not look: that says nothing about whether there is something to do."""
+
+
+@dataclass(frozen=True)
 class Proposed:
     """One step of a plan, as it was seen when the plan was made."""
 
@@ -194,11 +199,11 @@ async def look_everywhere(
             return Proposed(reading.system, step, subject, await step.look(ctx))
         except VendorError as error:
             # The step stays in the plan: the engine looks again and retries by its own rules.
-            return Proposed(reading.system, step, subject, Nothing(f"{NOT_SEEN}: {error}"))
+            return Proposed(reading.system, step, subject, Unseen(f"{NOT_SEEN}: {error}"))
         except Exception as error:
             log.exception("looking for %s", step.id)
             sentence = f"{NOT_SEEN}: our own code failed ({type(error).__name__})."
-            return Proposed(reading.system, step, subject, Nothing(sentence))
+            return Proposed(reading.system, step, subject, Unseen(sentence))
 
     wanted = [(reading, *one) for reading in readings for one in wanted_of(reading, steps, choices, readings)]
     return await asyncio.gather(*(look(reading, step, subject) for reading, step, subject in wanted))

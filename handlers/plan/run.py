@@ -38,7 +38,7 @@ from handlers.plan.digest import UNREAD, items_of
 from handlers.plan.propose import Reading, choices_of, context, read_one
 from handlers.plan.retry import LEASE
 from handlers.plan.settle import Confirmed, HandedOver, NowRead, Result, Slow, Stated, Stuck, settle
-from handlers.plan.work import Claim, LostRow, NotYet, Work, after_trouble
+from handlers.plan.work import Claim, LostRow, NotYet, Work, after_trouble, to_read_back
 
 log = logging.getLogger("offboard.run")
 
@@ -126,13 +126,12 @@ async def _read_back(step: AnyStep, ctx: Context[Any, Any], claim: Claim) -> Res
             return Confirmed(evidence)
         case Todo() if not step.repeatable:
             return await _find_effects(step, ctx, claim)
-        case Todo(items):
-            before = {row.key: row.before for row in claim.items}
-            known = [item.model_copy(update={"before": before.get(item.key, item.before)}) for item in items]
-            return await _confirm_by_hand(step, ctx, claim, known, claim.row.instructions)
+        case Todo():
+            instructions = claim.row.instructions
         case Task(reason, instructions):
-            item = Item(key="by hand", title=claim.row.title)
-            return await _confirm_by_hand(step, ctx, claim, [item], f"{instructions} ({reason})")
+            instructions = f"{instructions} ({reason})"
+    items = to_read_back(finding, claim.row.title, claim.items)
+    return await _confirm_by_hand(step, ctx, claim, items, instructions)
 
 
 async def _confirm_by_hand(

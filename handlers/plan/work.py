@@ -314,6 +314,14 @@ class Work:
         return Intent(item.id, item.intended_at or self.house.clock.now(), repeated)
 
 
+def to_read_back(finding: Todo | Task, title: str, rows: list[ItemRow]) -> list[Item]:
+    """What a look finds, one by one, each with what stood there before we acted; a task is one item, done by hand."""
+    if isinstance(finding, Task):
+        return [Item(key="by hand", title=title)]
+    before = {row.key: row.before for row in rows}
+    return [item.model_copy(update={"before": before.get(item.key, item.before)}) for item in finding.items]
+
+
 def worst(problems: list[Result]) -> Result | None:
     """The one result that stands for all: a person first, then trying again, then waiting."""
     for kind in (Stuck, HandedOver, Later, Slow):
