@@ -27,6 +27,7 @@ from connectors.active_directory.simulated_people import (
     sample_domain,
 )
 from connectors.contract import Json
+from connectors.simulated_faults import checked, due
 
 RESULTS = {
     "busy": 51,
@@ -145,8 +146,7 @@ class SimulatedActiveDirectory:
 
     def fail(self, fault: Fault) -> Fault:
         """Let something go wrong; returned for removal."""
-        if fault.kind not in KINDS:
-            raise ValueError(f"unknown fault {fault.kind!r}; known are {', '.join(KINDS)}")
+        checked(fault.kind, KINDS)
         self.faults.append(fault)
         return fault
 
@@ -183,7 +183,7 @@ class SimulatedActiveDirectory:
         if request.tag == _UNBIND:
             raise _Cut
         what = _described(request)
-        fault = self._due(what)
+        fault = due(self.faults, what, self.now())
         if fault and fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
         if fault and fault.kind == "drop":
@@ -215,15 +215,6 @@ class SimulatedActiveDirectory:
             guest.writer.write(ber.wrap(ber.SEQUENCE, head, part))
         guest.writer.write(ber.wrap(ber.SEQUENCE, head, result, controls))
         await guest.writer.drain()
-
-    def _due(self, what: str) -> Fault | None:
-        for fault in self.faults:
-            if fault.match not in what or (fault.until and self.now() >= fault.until) or fault.calls == 0:
-                continue
-            if fault.calls is not None:
-                fault.calls -= 1
-            return fault
-        return None
 
     def _carry_out(self, guest: _Guest, request: Node, rest: list[Node]) -> tuple[list[bytes], bytes]:
         if request.tag == _BIND:

@@ -28,6 +28,7 @@ from connectors.exchange.simulated_shapes import (
     meeting_record,
     rule_record,
 )
+from connectors.simulated_faults import Effect
 
 _TASKS = "Microsoft.Exchange.Configuration.Tasks."
 _WRITE_SCOPE = (
@@ -45,18 +46,6 @@ class CmdletError(Exception):
     def __init__(self, status: int, kind: str, sentence: str) -> None:
         self.status, self.kind, self.sentence = status, kind, sentence
         super().__init__(sentence)
-
-
-@dataclass(frozen=True)
-class Effect:
-    """Something that changed, or was sent."""
-
-    number: int
-    at: datetime
-    tenant: str
-    user: str
-    what: str
-    detail: str = ""
 
 
 @dataclass

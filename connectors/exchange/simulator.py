@@ -7,25 +7,24 @@ one. Tests use the Python side, another process the small JSON side under /_lab/
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import Any, Protocol, Self, cast
 
 from aiohttp import web
 from pydantic import JsonValue
 
 from connectors.contract import Json
-from connectors.exchange.simulated_cmdlets import CmdletError, Cmdlets, Effect, Ran
+from connectors.exchange.simulated_cmdlets import CmdletError, Cmdlets, Ran
 from connectors.exchange.simulated_mailboxes import Organisation, SimulatedMailbox, sample_organisations
+from connectors.simulated_faults import KINDS, Effect, checked, due, instead, lab_routes, sent, settable
+from connectors.simulated_faults import Fault as HttpFault
 
 AUDIENCE = "https://outlook.office365.com"
 PERMISSION = "Exchange.ManageAsApp"
-KINDS = ("throttle", "unavailable", "error", "lost", "hang", "delay", "malformed", "html", "drop")
 
 
 class SignedIn(Protocol):
@@ -51,22 +50,9 @@ SignIn = Callable[[str, str], SignedIn | None]
 
 
 @dataclass
-class Fault:
-    """Something that goes wrong in one tenant, for the next `calls` requests that match, or until removed.
+class Fault(HttpFault):
+    """As for every stand-in over HTTP; a request is named 'Cmdlet Parameter,Parameter'."""
 
-    throttle 429, unavailable 503, error `status`; lost: done, but the answer is 504; hang: done, answered
-    after `seconds`; delay: `seconds` before; malformed: broken JSON; html: a 502 page; drop: the connection.
-    """
-
-    kind: str
-    calls: int | None = 1
-    match: str = ""
-    """Part of 'Cmdlet Parameter,Parameter'; empty matches every request."""
-    status: int = 500
-    code: str = "InternalServerError"
-    retry_after: str | None = None
-    seconds: float = 0
-    until: datetime | None = None
     effect: bool = False
     """error: it happened all the same."""
 
@@ -124,10 +110,7 @@ class SimulatedExchange:
     async def start(self) -> None:
         """Listen on loopback; the port is chosen by the system unless given."""
         app = web.Application()
-        app.router.add_get("/_lab/state", self._lab_state)
-        app.router.add_get("/_lab/events", self._lab_events)
-        app.router.add_post("/_lab/faults", self._lab_faults)
-        app.router.add_post("/_lab/reset", self._lab_reset)
+        app.router.add_routes(lab_routes(self))
         app.router.add_post("/adminapi/beta/{tenant}/InvokeCommand", self._invoke)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -151,8 +134,7 @@ class SimulatedExchange:
 
     def fail(self, tenant: str, fault: Fault) -> Fault:
         """Let something go wrong there; returned for removal."""
-        if fault.kind not in KINDS:
-            raise ValueError(f"unknown fault {fault.kind!r}; known are {', '.join(KINDS)}")
+        checked(fault.kind, KINDS)
         self.faults.setdefault(tenant, []).append(fault)
         return fault
 
@@ -179,13 +161,13 @@ class SimulatedExchange:
         if signed_in is None:
             return self._unauthorised(request, cmdlet, given, body)
         tenant = signed_in.id
-        fault = self._due(tenant, f"{cmdlet} {','.join(given)}".strip())
+        fault = due(self.faults.get(tenant, []), f"{cmdlet} {','.join(given)}".strip(), self.now())
         status, answer = await self._before(fault)
         if answer is None or (fault and fault.effect):
             status, answer = self._ran(request, signed_in, cmdlet, given, (status, answer))
-        sent = await self._after(fault, request, status, answer)
-        self._journal(tenant, request, cmdlet, given, sent.status, answer, body)
-        return sent
+        response = await sent(fault, request, status, answer, _LOST)
+        self._journal(tenant, request, cmdlet, given, response.status, answer, body)
+        return response
 
     def _ran(
         self, request: web.Request, signed_in: SignedIn, cmdlet: str, given: Json, instead: tuple[int, Json | None]
@@ -230,47 +212,15 @@ class SimulatedExchange:
     def _licensed(self, tenant: str, user: str) -> bool:
         return self.licensed(tenant, user)
 
-    def _due(self, tenant: str, call: str) -> Fault | None:
-        for fault in self.faults.get(tenant, []):
-            if fault.match not in call or (fault.until and self.now() >= fault.until) or fault.calls == 0:
-                continue
-            if fault.calls is not None:
-                fault.calls -= 1
-            return fault
-        return None
-
     async def _before(self, fault: Fault | None) -> tuple[int, Json | None]:
         """An answer in place of the cmdlet's; None lets it happen."""
-        match fault.kind if fault else "":
-            case "delay":
-                await asyncio.sleep(fault.seconds if fault else 0)
-            case "throttle":
-                return 429, {"error": {"code": "TooManyRequests", "message": "Too many requests."}}
-            case "unavailable":
-                return 503, {"error": {"code": "ServiceUnavailable", "message": "The service is unavailable."}}
-            case "error" if fault:
-                return fault.status, {"error": {"code": fault.code, "message": "Something went wrong."}}
-            case _:
-                pass
-        return 200, None
-
-    async def _after(self, fault: Fault | None, request: web.Request, status: int, answer: Json) -> web.Response:
-        """The answer on the wire, spoilt if the fault is of that sort."""
-        kind = fault.kind if fault else ""
-        if fault and kind == "hang":
+        if fault and fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
-        if kind == "drop" and request.transport is not None:
-            request.transport.close()
-        if kind == "lost":
-            status, answer = 504, {"error": {"code": "GatewayTimeout", "message": "The gateway timed out."}}
-        if kind == "html":
-            return web.Response(status=502, text="<html>Bad gateway</html>", content_type="text/html")
-        if kind == "malformed":
-            return web.Response(status=200, text='{"value": [', content_type="application/json")
-        headers = {"request-id": secrets.token_hex(8), "Set-Cookie": "tracking=1; Path=/"}
-        if fault and fault.retry_after is not None and status in (429, 503):
-            headers["Retry-After"] = fault.retry_after
-        return web.json_response(answer, status=status, headers=headers)
+        told = instead(fault) if fault else None
+        if told is None:
+            return 200, None
+        status, code, message = told
+        return status, {"error": {"code": code, "message": message}}
 
     def _unauthorised(self, request: web.Request, cmdlet: str, given: Json, body: Json) -> web.Response:
         headers: dict[str, str] = {}
@@ -291,47 +241,30 @@ class SimulatedExchange:
 
     # --- the lab's side
 
-    async def _lab_state(self, request: web.Request) -> web.Response:
-        return web.json_response(
-            {
-                tenant: {
-                    "faults": [fault.kind for fault in self.faults.get(tenant, []) if fault.calls != 0],
-                    "mailboxes": [_state(one) for one in organisation.mailboxes.values()],
-                }
-                for tenant, organisation in self.organisations.items()
+    def state(self) -> Json:
+        """The organisations and their mailboxes, for somebody who looks."""
+        return {
+            tenant: {
+                "faults": [fault.kind for fault in self.faults.get(tenant, []) if fault.calls != 0],
+                "mailboxes": [_state(one) for one in organisation.mailboxes.values()],
             }
-        )
+            for tenant, organisation in self.organisations.items()
+        }
 
-    async def _lab_events(self, request: web.Request) -> web.Response:
-        after = int(request.query.get("after", "0"))
-        shown = [{**dataclasses.asdict(one), "at": one.at.isoformat()} for one in self.effects if one.number > after]
-        return web.json_response({"effects": shown, "calls": len(self.calls)})
+    def settings_of(self, tenant: str) -> tuple[object, frozenset[str]]:
+        """The organisation, and the names in it that may be set."""
+        return self.organisations[tenant], _SETTABLE
 
-    async def _lab_faults(self, request: web.Request) -> web.Response:
-        """{"tenant": id, "set": {"lag": 5}} changes it; {"tenant": id, "fault": {"kind": …}} adds one."""
-        asked = await request.json()
-        organisation = self.organisations[asked["tenant"]]
-        for name, value in asked.get("set", {}).items():
-            if name not in _SETTABLE:
-                raise web.HTTPBadRequest(text=f"{name} can't be set; these can: {', '.join(sorted(_SETTABLE))}")
-            setattr(organisation, name, tuple(cast("list[str]", value)) if isinstance(value, list) else value)
-        if "fault" in asked:
-            self.fail(organisation.tenant, Fault(**asked["fault"]))
-        if asked.get("clear"):
-            self.faults.pop(organisation.tenant, None)
-        return web.json_response({"ok": True})
-
-    async def _lab_reset(self, request: web.Request) -> web.Response:
-        self.reset()
-        return web.json_response({"ok": True})
+    def misbehave(self, tenant: str, fault: Json | None, *, clear: bool) -> None:
+        """Add a fault, and forget them all when told."""
+        if fault is not None:
+            self.fail(tenant, Fault(**cast("dict[str, Any]", fault)))
+        if clear:
+            self.faults.pop(tenant, None)
 
 
-_SETTABLE = frozenset(one.name for one in dataclasses.fields(Organisation)) - {
-    "tenant",
-    "mailboxes",
-    "contacts",
-    "groups",
-}
+_SETTABLE = settable(Organisation, "tenant", "mailboxes", "contacts", "groups")
+_LOST: Json = {"error": {"code": "GatewayTimeout", "message": "The gateway timed out."}}
 
 
 def _state(mailbox: SimulatedMailbox) -> Json:

@@ -32,18 +32,6 @@ class Asked:
     permissions: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Effect:
-    """Something that changed in a tenant."""
-
-    number: int
-    at: datetime
-    tenant: str
-    user: str
-    what: str
-    detail: str = ""
-
-
 class Refusal(Exception):
     """A Graph error: status, code, message."""
 

@@ -21,7 +21,6 @@ from connectors.microsoft365.simulated_answers import (
     SYNCED_REFUSAL,
     Answer,
     Asked,
-    Effect,
     Refusal,
     absent,
     filtering,
@@ -37,6 +36,7 @@ from connectors.microsoft365.simulated_rest import ROUTES as THE_REST
 from connectors.microsoft365.simulated_rest import license_states
 from connectors.microsoft365.simulated_roles import ROUTES as ROLES
 from connectors.microsoft365.simulated_things import Device, Group
+from connectors.simulated_faults import Effect
 
 Kept = TypeVar("Kept", Person, Group, Device)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import dataclasses
 import json
 import secrets
 import ssl
@@ -18,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
@@ -26,32 +25,13 @@ from pydantic import JsonValue
 
 from connectors.contract import Json
 from connectors.microsoft365.client_batch import MOST_PARTS
-from connectors.microsoft365.simulated_answers import Answer, Asked, Effect, error
+from connectors.microsoft365.simulated_answers import Answer, Asked, error
 from connectors.microsoft365.simulated_graph import Directory
 from connectors.microsoft365.simulated_people import APPLICATION, Person, Tenant, sample_tenants
+from connectors.simulated_faults import KINDS, Effect, Fault, checked, due, instead, lab_routes, sent, settable
 
 TOKEN_SECONDS = 3600
 GRAPH = "https://graph.microsoft.com"
-KINDS = ("throttle", "unavailable", "error", "lost", "hang", "delay", "malformed", "html", "drop")
-
-
-@dataclass
-class Fault:
-    """Something that goes wrong in one tenant, for the next `calls` requests that match, or until removed.
-
-    throttle 429, unavailable 503, error `status`; lost: done, but the answer is 504; hang: done, answered
-    after `seconds`; delay: `seconds` before; malformed: broken JSON; html: a 502 page; drop: the connection.
-    """
-
-    kind: str
-    calls: int | None = 1
-    match: str = ""
-    """Part of 'METHOD /path'; empty matches every request."""
-    status: int = 500
-    code: str = "InternalServerError"
-    retry_after: str | None = None
-    seconds: float = 0
-    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -129,10 +109,7 @@ class SimulatedMicrosoft:
         sign_in = web.Application()
         sign_in.router.add_post("/{tenant}/oauth2/v2.0/token", self._token)
         graph = web.Application()
-        graph.router.add_get("/_lab/state", self._lab_state)
-        graph.router.add_get("/_lab/events", self._lab_events)
-        graph.router.add_post("/_lab/faults", self._lab_faults)
-        graph.router.add_post("/_lab/reset", self._lab_reset)
+        graph.router.add_routes(lab_routes(self))
         graph.router.add_route("*", "/v1.0/{path:.*}", self._graph)
         self.sign_in_port = await self._listen(sign_in, self.sign_in_port, context)
         self.graph_port = await self._listen(graph, self.graph_port, None)
@@ -170,8 +147,7 @@ class SimulatedMicrosoft:
 
     def fail(self, tenant: str, fault: Fault) -> Fault:
         """Let something go wrong there; returned for removal."""
-        if fault.kind not in KINDS:
-            raise ValueError(f"unknown fault {fault.kind!r}; known are {', '.join(KINDS)}")
+        checked(fault.kind, KINDS)
         self.faults.setdefault(tenant, []).append(fault)
         return fault
 
@@ -250,9 +226,10 @@ class SimulatedMicrosoft:
             answer = self._batch(token.tenant, asked)
         if answer is None:
             answer = self._directory(token.tenant).answer(asked)
-        sent = await self._after(fault, request, answer)
-        self._journal(token.tenant, request, asked, answer, sent.status)
-        return sent
+        lost = error(504, "UnknownError", "The gateway timed out.").body or {}
+        response = await sent(fault, request, answer.status, answer.body, lost)
+        self._journal(token.tenant, request, asked, answer, response.status)
+        return response
 
     def _batch(self, tenant: str, asked: Asked) -> Answer:
         """Every part with an answer of its own, in any order; the whole is a 200 whatever came of them."""
@@ -323,41 +300,14 @@ class SimulatedMicrosoft:
 
     def _due(self, tenant: str, call: str, *, named: bool = False) -> Fault | None:
         """The fault that this call meets; a part of a batch only meets those that name it."""
-        for fault in self.faults.get(tenant, []):
-            if named and not fault.match:
-                continue
-            if fault.match not in call or (fault.until and self.now() >= fault.until) or fault.calls == 0:
-                continue
-            if fault.calls is not None:
-                fault.calls -= 1
-            return fault
-        return None
+        faults = [fault for fault in self.faults.get(tenant, []) if fault.match or not named]
+        return due(faults, call, self.now())
 
     async def _before(self, fault: Fault) -> Answer | None:
         """An answer in place of the directory's; None lets it happen."""
         if fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
         return _faulty(fault)
-
-    async def _after(self, fault: Fault | None, request: web.Request, answer: Answer) -> web.Response:
-        """The answer on the wire, spoilt if the fault is of that sort."""
-        kind = fault.kind if fault else ""
-        if fault and kind == "hang":
-            await asyncio.sleep(fault.seconds)
-        if kind == "drop" and request.transport is not None:
-            request.transport.close()
-        if kind == "lost":
-            answer = error(504, "UnknownError", "The gateway timed out.")
-        if kind == "html":
-            return web.Response(status=502, text="<html>Bad gateway</html>", content_type="text/html")
-        if kind == "malformed":
-            return web.Response(status=200, text='{"value": [', content_type="application/json")
-        headers = {"request-id": secrets.token_hex(8), "Set-Cookie": "tracking=1; Path=/"}
-        if fault and fault.retry_after is not None and answer.status in (429, 503):
-            headers["Retry-After"] = fault.retry_after
-        if answer.body is None:
-            return web.Response(status=answer.status, headers=headers)
-        return web.json_response(answer.body, status=answer.status, headers=headers)
 
     def _unauthorised(self, request: web.Request, tenant: str, *, stale: bool) -> web.Response:
         headers = {"request-id": secrets.token_hex(8)}
@@ -385,53 +335,40 @@ class SimulatedMicrosoft:
 
     # --- the lab's side
 
-    async def _lab_state(self, request: web.Request) -> web.Response:
-        return web.json_response(
-            {
-                tenant.id: {
-                    "name": tenant.name,
-                    "faults": [fault.kind for fault in self.faults.get(tenant.id, []) if fault.calls != 0],
-                    "people": [
-                        {
-                            "id": person.id,
-                            "name": person.name,
-                            "title": person.title,
-                            "enabled": person.enabled,
-                            "guest": person.guest,
-                            "synced": person.synced,
-                            "methods": [method.kind for method in person.methods],
-                            "sessions_valid_from": _iso(person.sessions_valid_from),
-                            "password_changed": _iso(person.password_changed),
-                        }
-                        for person in tenant.people.values()
-                    ],
-                }
-                for tenant in self.tenants.values()
+    def state(self) -> Json:
+        """The tenants and their people, for somebody who looks."""
+        return {
+            tenant.id: {
+                "name": tenant.name,
+                "faults": [fault.kind for fault in self.faults.get(tenant.id, []) if fault.calls != 0],
+                "people": [
+                    {
+                        "id": person.id,
+                        "name": person.name,
+                        "title": person.title,
+                        "enabled": person.enabled,
+                        "guest": person.guest,
+                        "synced": person.synced,
+                        "methods": [method.kind for method in person.methods],
+                        "sessions_valid_from": _iso(person.sessions_valid_from),
+                        "password_changed": _iso(person.password_changed),
+                    }
+                    for person in tenant.people.values()
+                ],
             }
-        )
+            for tenant in self.tenants.values()
+        }
 
-    async def _lab_events(self, request: web.Request) -> web.Response:
-        after = int(request.query.get("after", "0"))
-        shown = [{**dataclasses.asdict(one), "at": _iso(one.at)} for one in self.effects if one.number > after]
-        return web.json_response({"effects": shown, "calls": len(self.calls)})
+    def settings_of(self, tenant: str) -> tuple[object, frozenset[str]]:
+        """The tenant, and the names in it that may be set."""
+        return self.tenants[tenant], _SETTABLE
 
-    async def _lab_faults(self, request: web.Request) -> web.Response:
-        """{"tenant": id, "set": {"lag": 5}} changes the tenant; {"tenant": id, "fault": {"kind": …}} adds one."""
-        asked = await request.json()
-        tenant = self.tenants[asked["tenant"]]
-        for name, value in asked.get("set", {}).items():
-            if name not in _SETTABLE:
-                raise web.HTTPBadRequest(text=f"{name} can't be set; these can: {', '.join(sorted(_SETTABLE))}")
-            setattr(tenant, name, tuple(cast("list[str]", value)) if isinstance(value, list) else value)
-        if "fault" in asked:
-            self.fail(tenant.id, Fault(**asked["fault"]))
-        if asked.get("clear"):
-            self.faults.pop(tenant.id, None)
-        return web.json_response({"ok": True})
-
-    async def _lab_reset(self, request: web.Request) -> web.Response:
-        self.reset()
-        return web.json_response({"ok": True})
+    def misbehave(self, tenant: str, fault: Json | None, *, clear: bool) -> None:
+        """Add a fault, and forget them all when told."""
+        if fault is not None:
+            self.fail(tenant, Fault(**cast("dict[str, Any]", fault)))
+        if clear:
+            self.faults.pop(tenant, None)
 
     async def _listen(self, app: web.Application, port: int, context: ssl.SSLContext | None) -> int:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -441,27 +378,13 @@ class SimulatedMicrosoft:
         return cast("tuple[str, int]", runner.addresses[0])[1]
 
 
-_SETTABLE = frozenset(one.name for one in dataclasses.fields(Tenant)) - {
-    "id",
-    "name",
-    "people",
-    "groups",
-    "devices",
-    "products",
-    "grants",
-    "deleted",
-}
+_SETTABLE = settable(Tenant, "id", "name", "people", "groups", "devices", "products", "grants", "deleted")
 
 
 def _faulty(fault: Fault) -> Answer | None:
     """An answer in place of the directory's; None lets it happen."""
-    if fault.kind == "throttle":
-        return error(429, "TooManyRequests", "Too many requests.")
-    if fault.kind == "unavailable":
-        return error(503, "ServiceUnavailable", "The service is unavailable.")
-    if fault.kind == "error":
-        return error(fault.status, fault.code, "Something went wrong.")
-    return None
+    told = instead(fault)
+    return error(*told) if told else None
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bot.lab.companies import JANES_LAPTOP
-from connectors.exchange.simulated_cmdlets import Effect
 from connectors.microsoft365 import simulated_people as people
 from connectors.microsoft365.simulated_people import CONTOSO
 from connectors.registry import Registry
+from connectors.simulated_faults import Effect
 from tests.chaos.faults import Clean, clean, faulty, of_each_call, together
 from tests.chaos.leavers import LEAVERS, NEVER_WANTED
 from tests.chaos.offboarding import offboarding
