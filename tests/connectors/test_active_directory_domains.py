@@ -35,18 +35,15 @@ from connectors.contract import (
     Account,
     Context,
     Done,
-    Finding,
     Intent,
-    Item,
     Nothing,
-    Outcome,
     Refused,
     SignInFailed,
     Step,
     Task,
-    Todo,
 )
 from tests.connectors.samba import SambaDomain, World, simulated_world, why_no_samba
+from tests.connectors.steps import items, run
 
 Ctx = Context[Domain, ActiveDirectoryFacts]
 AnyStep = Step[Domain, ActiveDirectoryFacts]
@@ -87,21 +84,6 @@ def leaver(**known: str) -> Account:
 
 async def names(world: World, **known: str) -> list[str]:
     return [account.name for account in await CONNECTOR.find(await world.connect(), leaver(**known))]
-
-
-def items(found: Finding) -> tuple[Item, ...]:
-    assert isinstance(found, Todo), found
-    return found.items
-
-
-async def run(step: AnyStep, ctx: Ctx) -> list[Outcome]:
-    """Look, then act on and confirm each item once."""
-    outcomes: list[Outcome] = []
-    for item in items(await step.look(ctx)):
-        intent = Intent("key", ctx.clock.now())
-        accepted = await step.act(ctx, item, intent)
-        outcomes.append(await step.confirm(ctx, item, intent, accepted.reference))
-    return outcomes
 
 
 # --- finding

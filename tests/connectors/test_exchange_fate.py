@@ -24,7 +24,8 @@ from connectors.exchange.simulated_mailboxes import (
 )
 from connectors.exchange.simulator import Fault
 from tests.connectors.conftest import Microsoft
-from tests.connectors.test_exchange_world import PLAIN, AnyStep, Office, items, office_of, run, task, until_settled
+from tests.connectors.steps import items, run, task
+from tests.connectors.test_exchange_world import PLAIN, AnyStep, Office, office_of, until_settled
 
 SHARED, EVERYTHING = {"mailbox": "shared"}, {"access": "everything"}
 DELETE_HELD = {"mailbox": "delete", "mailbox.backup": "hold"}

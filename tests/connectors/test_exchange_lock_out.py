@@ -25,7 +25,8 @@ from connectors.exchange.simulated_mailboxes import (
 )
 from connectors.exchange.simulator import Fault
 from tests.connectors.conftest import Microsoft
-from tests.connectors.test_exchange_world import TO_MARIA, AnyStep, Office, items, leaver, office_of, run, until_settled
+from tests.connectors.steps import items, run
+from tests.connectors.test_exchange_world import TO_MARIA, AnyStep, Office, leaver, office_of, until_settled
 
 
 @pytest.fixture

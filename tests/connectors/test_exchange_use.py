@@ -15,7 +15,8 @@ from connectors.exchange.meeting_steps import CancelMeetings, HandOverMeetings
 from connectors.exchange.simulated_mailboxes import CONTOSO, GUEST, JANE, MARIA, SEAN, SimulatedMeeting
 from connectors.exchange.simulator import Fault
 from tests.connectors.conftest import Microsoft
-from tests.connectors.test_exchange_world import PLAIN, TO_MARIA, Office, items, office_of, run, task
+from tests.connectors.steps import items, run, task
+from tests.connectors.test_exchange_world import PLAIN, TO_MARIA, Office, office_of
 
 OUTSIDE = {"mailbox.forward": "external", "mailbox.forward.to": "sales@partner.example"}
 CANCEL, HAND_OVER = {"mailbox.meetings": "cancel"}, {"mailbox.meetings": "hand over", **TO_MARIA}

@@ -9,14 +9,11 @@ from dataclasses import dataclass, field, replace
 from connectors.contract import (
     Account,
     Context,
-    Finding,
     Intent,
     Item,
     Json,
     Outcome,
     Step,
-    Task,
-    Todo,
     Waiting,
 )
 from connectors.exchange import CONNECTOR
@@ -131,26 +128,6 @@ async def office_of(microsoft: Microsoft) -> AsyncGenerator[Office]:
         yield office
         for api in office.opened:
             await CONNECTOR.close(api)
-
-
-def items(found: Finding) -> tuple[Item, ...]:
-    assert isinstance(found, Todo), found
-    return found.items
-
-
-def task(found: Finding) -> Task:
-    assert isinstance(found, Task), found
-    return found
-
-
-async def run(step: AnyStep, ctx: Ctx) -> list[Outcome]:
-    """Look, then act on and confirm each item once."""
-    outcomes: list[Outcome] = []
-    for item in items(await step.look(ctx)):
-        intent = Intent("key", ctx.clock.now())
-        accepted = await step.act(ctx, item, intent)
-        outcomes.append(await step.confirm(ctx, item, intent, accepted.reference))
-    return outcomes
 
 
 async def until_settled(step: AnyStep, ctx: Ctx, item: Item, intent: Intent) -> Outcome:

@@ -30,7 +30,8 @@ from connectors.microsoft365.simulated_people import (
 from connectors.microsoft365.simulator import Fault
 from connectors.microsoft365.tasks import OwnedApplications
 from tests.connectors.conftest import Microsoft
-from tests.connectors.test_microsoft365_steps import items, ready
+from tests.connectors.steps import items
+from tests.connectors.test_microsoft365_steps import ready
 
 SOURCES = Path(__file__).parent.parent.parent / "connectors" / "microsoft365"
 

@@ -46,7 +46,8 @@ from connectors.microsoft365.simulator import Fault
 from connectors.microsoft365.steps import BlockSignIn
 from connectors.microsoft365.tasks import PartialAccess, ReturnDevices, TakeBackup
 from tests.connectors.conftest import Microsoft
-from tests.connectors.test_microsoft365_steps import items, ready
+from tests.connectors.steps import items
+from tests.connectors.test_microsoft365_steps import ready
 
 
 async def leaver(microsoft: Microsoft, choices: dict[str, str], person: str = OLIVIA) -> Ctx:

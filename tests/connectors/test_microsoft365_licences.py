@@ -13,7 +13,8 @@ from connectors.microsoft365.release import ReassignLicences, ReleaseLicences
 from connectors.microsoft365.simulated_people import HELGA, JANE, LICENCE_GROUP, OLIVIA, ZOE
 from connectors.microsoft365.simulated_things import ARCHIVE, E3, EXCHANGE_1, POWER_BI, Held, Product
 from tests.connectors.conftest import Microsoft
-from tests.connectors.test_microsoft365_steps import items, ready
+from tests.connectors.steps import items
+from tests.connectors.test_microsoft365_steps import ready
 
 SHARED: Json = {"exists": True, "type": "SharedMailbox", "size_bytes": 10**9, "archive": False, "hold": False}
 GONE: Json = {"exists": False}

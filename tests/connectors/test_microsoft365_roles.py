@@ -23,7 +23,8 @@ from connectors.microsoft365.simulated_people import (
 )
 from connectors.microsoft365.simulator import Fault
 from tests.connectors.conftest import Microsoft
-from tests.connectors.test_microsoft365_steps import items, ready
+from tests.connectors.steps import items
+from tests.connectors.test_microsoft365_steps import ready
 
 
 async def remove(ctx: Ctx, found: Finding) -> None:

@@ -9,15 +9,12 @@ import pytest
 
 from connectors.contract import (
     Done,
-    Finding,
     Intent,
     Item,
     Nothing,
-    Outcome,
     Refused,
     Task,
     Throttled,
-    Todo,
     Unreachable,
     Waiting,
 )
@@ -49,6 +46,7 @@ from connectors.microsoft365.steps import (
     RevokeSessionsAgain,
 )
 from tests.connectors.conftest import NEW_PASSWORD, Microsoft
+from tests.connectors.steps import items, run
 
 AnyLockOut = BlockSignIn | RevokeSessions | ResetPassword | RemoveSignInMethods
 PLAIN = Microsoft365Facts(enabled=True)
@@ -59,21 +57,6 @@ async def ready(microsoft: Microsoft, person: str, facts: Microsoft365Facts | No
     ctx = await microsoft.context(await microsoft.connect(changed=settings), person, facts)
     microsoft.simulator.calls.clear()
     return ctx
-
-
-def items(found: Finding) -> tuple[Item, ...]:
-    assert isinstance(found, Todo), found
-    return found.items
-
-
-async def run(step: AnyLockOut, ctx: Ctx) -> list[Outcome]:
-    """Look, then act on and confirm each item once."""
-    outcomes: list[Outcome] = []
-    for item in items(await step.look(ctx)):
-        intent = Intent("key", ctx.clock.now())
-        accepted = await step.act(ctx, item, intent)
-        outcomes.append(await step.confirm(ctx, item, intent, accepted.reference))
-    return outcomes
 
 
 # --- block
