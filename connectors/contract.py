@@ -10,13 +10,19 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from connectors.desk import Contact, Desk
+
 Json = dict[str, JsonValue]
+Read = Callable[[str], Awaitable[Json]]
+"""Ask another system by the name of its read, afresh: 'microsoft365.free_seats'. Raises VendorError, and Refused
+where that system is not connected."""
 
 Api = TypeVar("Api")
 """A connector's own open connection to one client's system."""
@@ -230,8 +236,7 @@ class Context(Generic[Api, Facts]):
     choices: Choices
     clock: Clock
     key: str
-    read: Callable[[str], Awaitable[Json]]
-    """Ask another system by the name of its read, afresh: 'microsoft365.free_seats'."""
+    read: Read
     subject: str = ""
     """Which of the step's subjects this row is for; see `Step.subjects`."""
 
@@ -266,7 +271,18 @@ class Premature(Task):
     """Its ground is missing: something else has to be so first. Told while the plan is proposed; later a task."""
 
 
-Finding = Todo | Nothing | Task
+@dataclass(frozen=True)
+class NotBefore:
+    """It can be done, but not before a day that is certain: a commitment ends then. It is looked at again that day."""
+
+    at: datetime
+    reason: str
+    """'committed until 3 Aug 2027; then one seat fewer', as people read it."""
+    items: tuple[Item, ...] = ()
+    """What is to be changed then: what the approval covers."""
+
+
+Finding = Todo | Nothing | Task | NotBefore
 
 
 # Outcomes: what came of it.
@@ -336,6 +352,8 @@ class Step(ABC, Generic[Api, Facts]):
     """Left out where that system knows the leaver and does it itself, or could not be read and is a task."""
     immediate: ClassVar[bool] = False
     """May run on the manager's confirmation alone, where the client allows that."""
+    money: ClassVar[bool] = False
+    """Changes what is bought or invoiced: a billing person approves it, and what ends access never waits for it."""
     repeatable: ClassVar[bool] = True
     """Repeating the act does no harm; False: after a crash only looking may settle it."""
 
@@ -388,6 +406,52 @@ class TaskStep(Step[Api, Facts]):
         return Unreadable("no connected system can read this back")
 
 
+# --- money --------------------------------------------------------------------------------------
+
+
+class Payer(enum.StrEnum):
+    """Whose bill shrinks: a client never reads what its provider pays."""
+
+    CLIENT = "client"
+    MSP = "msp"
+
+
+class Saving(BaseModel):
+    """Something that will be paid less: a seat at the distributor, a line on the client's invoice."""
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str
+    """'Microsoft 365 Business Premium, 1 seat'."""
+    payer: Payer
+    monthly: Decimal
+    """Less per month, in `currency`, a yearly price by its twelfth."""
+    currency: str
+    """ISO 4217, three letters."""
+    starts: date | None = None
+    """The first day it is not paid any more; None: nobody can say yet."""
+    committed_until: date | None = None
+    """What has been bought is paid until then whatever is done; None: no commitment stands in the way."""
+
+
+# --- whether it would work ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must be so at a client's system before a live case, and what to do where it is not."""
+
+    title: str
+    """'Reachable', 'Signed in', 'Permission User.RevokeSessions.All'."""
+    ok: bool
+    said: str = ""
+    """What was found, as a sentence."""
+    fix: str = ""
+    """What to do, exactly, with the link where there is one."""
+    steps: tuple[str, ...] = ()
+    """Ids of the steps that won't work until then."""
+
+
 # --- a connector --------------------------------------------------------------------------------
 
 
@@ -418,6 +482,8 @@ class Connector(ABC, Generic[Api, Facts]):
     steps: ClassVar[tuple[Step[Any, Any], ...]]
     defaults: ClassVar[tuple[str, ...]] = ()
     """Ids of the questions it may ask that a client can have a standing answer to in clients.yml."""
+    desk: ClassVar[Desk[Any] | None] = None
+    """The service desk it brings, where it is one."""
     directory: ClassVar[bool] = False
     """It can be searched for people by name: the interview's first question asks it."""
 
@@ -441,6 +507,10 @@ class Connector(ABC, Generic[Api, Facts]):
     async def facts(self, api: Api, account: Account) -> Facts:
         """Everything the steps and questions need to know, read once per plan."""
 
+    async def complete(self, api: Api, facts: Facts, read: Read) -> Facts:
+        """The facts with what only another system knows: which licences the leaver holds."""
+        return facts
+
     def questions(self, facts: Facts, choices: Choices) -> tuple[Question, ...]:
         """What only the client can decide about these facts. Pure."""
         return ()
@@ -451,6 +521,10 @@ class Connector(ABC, Generic[Api, Facts]):
 
     def ways_in(self, facts: Facts, choices: Choices) -> tuple[WayIn, ...]:
         """Every way into this system the leaver has, those the client chose to leave open among them. Pure."""
+        return ()
+
+    def savings(self, facts: Facts, choices: Choices) -> tuple[Saving, ...]:
+        """What will be paid less by these choices, once per thing paid for. Pure."""
         return ()
 
     def cautions(self, facts: Facts) -> tuple[Caution, ...]:
@@ -464,6 +538,14 @@ class Connector(ABC, Generic[Api, Facts]):
     async def restore(self, api: Api, account: Account) -> OneTimeSecret | None:
         """Give a person locked out by mistake a way back in, once; None where there is none."""
         return None
+
+    async def check(self, api: Api) -> tuple[Check, ...]:
+        """What must be so for its steps to work, asked of the vendor now. Raises VendorError when it is unreachable."""
+        return ()
+
+    async def contacts(self, api: Api) -> tuple[Contact, ...]:
+        """Who may ask for this client, as this system has it; a service desk's."""
+        return ()
 
     def reads(self) -> Mapping[str, Callable[[Api, Account], Awaitable[Json]]]:
         """Named reads that other systems' steps may ask for."""

@@ -32,7 +32,7 @@ from handlers.cases.wanted import Apply
 from handlers.house import House
 from handlers.plan.advance import advance, again
 from handlers.plan.digest import items_of
-from handlers.plan.propose import Reading, choices_of, context, readings_of
+from handlers.plan.readings import Reading, choices_of, context, readings_of
 from handlers.plan.retry import IN_PLACE
 from handlers.plan.rows import case_plans, case_steps
 from handlers.plan.work import to_read_back
@@ -98,7 +98,7 @@ async def _check(house: House, case: Case, ended: Ended, reading: Reading, choic
     """What came back of it, in words, or ''."""
     step = house.registry.step(ended.row.step)
     _, api = await house.connection(case.client, ended.row.system)
-    ctx = context(house, case.client, reading, api, choices, ended.row.id, ended.row.subject)
+    ctx = context(house, case, reading, api, choices, ended.row.id, ended.row.subject)
     finding = await step.look(ctx)
     if isinstance(finding, Nothing):
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from connectors.registry import EVERYWHERE
 from handlers import messages
 from handlers.access import approvals
 from handlers.approve import proof_field, proofs_wanted
@@ -15,6 +16,7 @@ from handlers.draw_question import question_sections
 from handlers.pen import Pen
 from handlers.plan.digest import LOCK_OUT, items_of, steps_of
 from handlers.plan.propose import GROUND, NOT_SEEN
+from handlers.plan.readings import readings_of
 from handlers.plan.rows import case_plans
 from handlers.questions import CONTENTIOUS, answers_of, questions_of
 from handlers.status import others_about
@@ -32,6 +34,8 @@ def technicians(pen: Pen) -> Card:
     ways = ways_in(session, house, case)
     plans = case_plans(session, case.id)
     sections = [Section(facts=_about(pen), body=(headline(pen, ways),))]
+    if plans:
+        sections.append(Section(heading="Accounts", facts=_accounts(pen)))
     others = ", ".join(str(other.number) for other in others_about(session, case))
     if others:
         sections.append(Section(body=(text(strong(f"Mind: there is another open case about them: {others}.")),)))
@@ -83,6 +87,19 @@ def _about(pen: Pen) -> tuple[Fact, ...]:
     answers = answers_of(pen.session, case.id)
     asked_so_far = [one for one in questions_of(pen.session, house, case) if one.id in answers]
     facts += [Fact(question.text, text(answers[question.id].label)) for question in asked_so_far]
+    return tuple(facts)
+
+
+def _accounts(pen: Pen) -> tuple[Fact, ...]:
+    """Which account it is in each system, and how we know that it is theirs."""
+    facts: list[Fact] = []
+    for reading in readings_of(pen.session, pen.house, pen.case.id):
+        account, system = reading.account, pen.house.registry.get(reading.system).name
+        if account is None:
+            facts.append(Fact(system, text("could not be read")))
+        elif reading.system not in EVERYWHERE:
+            matched = f", {account.matched_by}" if account.matched_by else ""
+            facts.append(Fact(system, text(f"{account.user_name or account.mail or account.name}{matched}")))
     return tuple(facts)
 
 

@@ -39,6 +39,8 @@ class Timings:
     """What was left for later is brought up again, every so often."""
     expire: timedelta = timedelta(days=14)
     """A case nobody touched for so long is closed, and says so."""
+    ahead: timedelta = timedelta(days=7)
+    """So long before a dated step is done, the technicians are told."""
     button: timedelta = timedelta(days=30)
     coalesce: timedelta = timedelta(seconds=3)
     """Least time between two edits of one message."""

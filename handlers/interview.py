@@ -13,7 +13,7 @@ from handlers.cases.wanted import CHOOSE, PROPOSE, READ, pending, want
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.offboard import ask_again, start_search
-from handlers.plan.propose import choices_of, readings_of
+from handlers.plan.readings import choices_of, readings_of
 from handlers.plan.rows import case_plans
 from handlers.questions import WHEN, answers_of, asked, current, questions_of
 from handlers.submit import ready_again

@@ -10,7 +10,7 @@ from connectors.contract import Account, Choice, Choices, Question, Topic, Typed
 from handlers.cases.tables import Answer, Case
 from handlers.house import House
 from handlers.people import Client
-from handlers.plan.propose import Reading, choices_of, readings_of
+from handlers.plan.readings import Reading, choices_of, readings_of
 
 HOW, CONTENTIOUS, WHEN = "how", "contentious", "when"
 

@@ -189,6 +189,14 @@ def _decide(session: Session, house: House, case: Case, _row: Due) -> None:
         due.set_due(session, house, case, due.DECIDE, house.timings.decide)
 
 
+def _ahead(session: Session, house: House, case: Case, row: Due) -> None:
+    """A step's day comes near: whoever still needs what it gives up can skip it."""
+    step = session.get(StepRow, row.subject)
+    if step is not None and step.state == StepState.WAITING:
+        cards.show_technicians(session, house, case)
+        cards.show_channel(session, house, case, cards.NEWS, topic=f"ahead:{step.id}")
+
+
 KINDS: dict[str, Callable[[Session, House, Case, Due], None]] = {
     due.REMIND: _remind,
     due.PAGE: _page,
@@ -199,4 +207,5 @@ KINDS: dict[str, Callable[[Session, House, Case, Due], None]] = {
     due.DECIDE: _decide,
     due.KEPT: _kept,
     due.CONFIRM: _confirm_again,
+    due.AHEAD: _ahead,
 }

@@ -11,7 +11,7 @@ from connectors.contract import Account
 from handlers.cases.tables import Case, Lookup
 from handlers.cases.wanted import Apply, leaver_of
 from handlers.house import House
-from handlers.plan.propose import keep_readings, read_everywhere
+from handlers.plan.readings import keep_readings, read_everywhere
 from handlers.plan.rows import case_plans
 
 SHOWN = 10

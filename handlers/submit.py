@@ -18,20 +18,8 @@ from handlers.house import House
 from handlers.people import Lockout
 from handlers.plan.advance import advance, ask_the_rest
 from handlers.plan.digest import LOCK_OUT, REST
-from handlers.plan.propose import (
-    Proposed,
-    Reading,
-    Unseen,
-    add_readings,
-    cautions_of,
-    choices_of,
-    keep_readings,
-    look_everywhere,
-    read_everywhere,
-    readings_of,
-    steps_for,
-    write_plan,
-)
+from handlers.plan.propose import Proposed, Unseen, cautions_of, look_everywhere, steps_for, write_plan
+from handlers.plan.readings import Reading, add_readings, choices_of, keep_readings, read_everywhere, readings_of
 from handlers.plan.rows import case_plans, case_steps
 from handlers.questions import CONTENTIOUS, HOW, WHEN, answers_of, questions_of
 

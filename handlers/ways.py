@@ -13,7 +13,8 @@ from handlers.cases.tables import Case, StepRow
 from handlers.conversation import Mark
 from handlers.house import House
 from handlers.plan.digest import UNREAD
-from handlers.plan.propose import choices_of, covers, readings_of
+from handlers.plan.propose import covers
+from handlers.plan.readings import choices_of, readings_of
 from handlers.plan.rows import ByStep, by_step, case_steps
 
 

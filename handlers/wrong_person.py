@@ -18,7 +18,7 @@ from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
 from handlers.plan.digest import UNREAD, items_of
-from handlers.plan.propose import choices_of, context, readings_of
+from handlers.plan.readings import choices_of, context, readings_of
 from handlers.plan.rows import case_plans, case_steps
 
 STOPPABLE = frozenset({PlanState.RUNNING, PlanState.WAITING, PlanState.NEEDS_PERSON, PlanState.DONE})
@@ -82,7 +82,7 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
             before = Item(key=item.key, title=item.title, before=item.before, destroys=item.destroys)
             try:
                 _, api = await house.connection(case.client, row.system)
-                outcome = await step.undo(context(house, case.client, reading, api, choices, row.id), before)
+                outcome = await step.undo(context(house, case, reading, api, choices, row.id), before)
             except VendorError as error:
                 if isinstance(error, Throttled | Unreachable):
                     passing = error

@@ -71,6 +71,7 @@ def test_only_the_settings_read_the_environment() -> None:
 def test_a_vendor_imports_the_shared_parts_and_no_other_vendor() -> None:
     shared = {
         "connectors.contract",
+        "connectors.desk",
         "connectors.http",
         "connectors.entra",
         "connectors.limiter",

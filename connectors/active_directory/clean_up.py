@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from connectors.active_directory.client import Domain
 from connectors.active_directory.facts import HIDE, ActiveDirectoryFacts, direct_groups, has_exchange, primary_group
-from connectors.active_directory.filters import by_guid, equals, guid_text
+from connectors.active_directory.filters import by_guid, equals, guid_text, sid_text
 from connectors.active_directory.guards import DELETED, Ctx, by_hand, look_again_in, read_account
 from connectors.active_directory.lock_out import Disable, ResetPassword
 from connectors.active_directory.refusals import (
@@ -18,7 +18,7 @@ from connectors.active_directory.refusals import (
     VENDOR,
     is_code,
 )
-from connectors.active_directory.wire import Session
+from connectors.active_directory.wire import Entry, Session
 from connectors.contract import (
     Accepted,
     Choices,
@@ -70,17 +70,12 @@ class LeaveGroups(Step[Domain, ActiveDirectoryFacts]):
                 return Nothing(f"no group has them as a member{stays}")
             if ctx.choices.get("access") == "partial":
                 return _what_stays(ctx, [group.text("cn") for group in groups])
-            return Todo(
-                tuple(
-                    Item(key=guid_text(group.raw("objectGUID") or b""), title=group.text("cn"), before={"dn": group.dn})
-                    for group in groups
-                )
-            )
+            return Todo(tuple(_item(group) for group in groups))
 
         return await ctx.api.read(look)
 
     async def act(self, ctx: Ctx, item: Item, intent: Intent) -> Accepted:
-        await _mailbox_is_safe(ctx)
+        await _mailbox_is_safe(ctx, item)
 
         def act(session: Session) -> None:
             entry, group = read_account(session, ctx), session.one(by_guid(item.key), ("cn",))
@@ -208,15 +203,27 @@ def _what_stays(ctx: Ctx, groups: list[str]) -> Task:
     )
 
 
-async def _mailbox_is_safe(ctx: Ctx) -> None:
+def _item(group: Entry) -> Item:
+    sid = sid_text(group.raw("objectSid") or b"")
+    return Item(
+        key=guid_text(group.raw("objectGUID") or b""), title=group.text("cn"), before={"dn": group.dn, "sid": sid}
+    )
+
+
+async def _mailbox_is_safe(ctx: Ctx, item: Item) -> None:
     """A synced group may carry their licence: without it, a mailbox that is not shared yet is deleted after 30 days."""
     if ctx.choices.get("mailbox") not in ("shared", "shared licensed"):
         return
     mailbox = await ctx.read("exchange.mailbox")
-    if mailbox.get("exists") is True and not str(mailbox.get("type", "")).casefold().startswith("shared"):
-        raise Refused(
-            VENDOR,
-            "leave a group",
-            "their mailbox is to become shared and is not yet; a group may carry the licence it lives on",
-            "Convert the mailbox first, then retry.",
-        )
+    if mailbox.get("exists") is not True or str(mailbox.get("type", "")).casefold().startswith("shared"):
+        return
+    giving = (await ctx.read("microsoft365.licence_groups")).get("groups")
+    for group in giving if isinstance(giving, list) else ():
+        # One that the directory shows without its SID is known by its name alone.
+        if isinstance(group, dict) and (group["sid"] or group["name"]) in (item.before.get("sid"), item.title):
+            raise Refused(
+                VENDOR,
+                f"leave {item.title}",
+                "their mailbox is to become shared and is not yet; this group gives the licence it lives on",
+                "Convert the mailbox first, then retry.",
+            )

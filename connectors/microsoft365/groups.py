@@ -15,6 +15,7 @@ GROUP_FIELDS = (
     "mailEnabled",
     "membershipRule",
     "onPremisesSyncEnabled",
+    "onPremisesSecurityIdentifier",
     "isAssignableToRole",
     "assignedLicenses",
 )
@@ -34,6 +35,8 @@ class Group(BaseModel):
     """A Microsoft 365 group, with or without a team."""
     mail_enabled: bool = False
     synced: bool = False
+    sid: str = ""
+    """Its security identifier in the domain it is synced from."""
     role_assignable: bool = False
     licences: tuple[str, ...] = ()
     """Ids of the products it gives its members."""
@@ -83,6 +86,7 @@ def group_of(record: Json) -> Group:
         unified="Unified" in types,
         mail_enabled=record.get("mailEnabled") is True,
         synced=record.get("onPremisesSyncEnabled") is True,
+        sid=text(record, "onPremisesSecurityIdentifier"),
         role_assignable=record.get("isAssignableToRole") is True,
         licences=tuple(text(one, "skuId") for one in given if isinstance(one, dict)),
     )

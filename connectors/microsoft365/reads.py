@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from connectors.contract import Account, Json
 from connectors.microsoft365.client import Graph, text
-from connectors.microsoft365.groups import groups_among, read_owned, read_owners
+from connectors.microsoft365.groups import groups_among, read_groups, read_owned, read_owners
 from connectors.microsoft365.licences import STATES, licences_of, read_products
 
 
@@ -43,8 +44,35 @@ async def free_seats(api: Graph, _leaver: Account) -> Json:
     }
 
 
+async def held_licences(api: Graph, leaver: Account) -> Json:
+    """{"licences": [{"sku", "part_number", "name", "group"}]}: what they hold; `group` gives it, '' directly."""
+    await api.load()
+    info = api.user(leaver.id).to_get_request_information()
+    user, products = await asyncio.gather(api.find(info, select=(STATES,)), read_products(api))
+    return {
+        "licences": [
+            {
+                "sku": one.sku,
+                "part_number": products[one.sku].part_number if one.sku in products else "",
+                "name": one.name,
+                "group": one.group,
+            }
+            for one in licences_of(user or {}, products)
+        ]
+    }
+
+
+async def licence_groups(api: Graph, leaver: Account) -> Json:
+    """{"groups": [{"name", "sid"}]}: the groups of a domain they are in that give them a licence here."""
+    await api.load()
+    giving = [one for one in await read_groups(api, leaver.id) if one.synced and one.licences]
+    return {"groups": [{"name": one.name, "sid": one.sid} for one in giving]}
+
+
 READS: Mapping[str, Callable[[Graph, Account], Awaitable[Json]]] = {
     "microsoft365.account": account,
     "microsoft365.sole_owner_of": sole_owner_of,
     "microsoft365.free_seats": free_seats,
+    "microsoft365.held_licences": held_licences,
+    "microsoft365.licence_groups": licence_groups,
 }

@@ -114,6 +114,7 @@ def group_record(group: Group, asked: Asked) -> Json:
         "securityEnabled": group.kind in ("security", "mail-enabled security"),
         "membershipRule": group.rule or None,
         "onPremisesSyncEnabled": group.synced or None,
+        "onPremisesSecurityIdentifier": group.sid or None,
         "isAssignableToRole": group.assignable or None,
         "assignedLicenses": [{"skuId": sku, "disabledPlans": []} for sku in group.licences],
     }

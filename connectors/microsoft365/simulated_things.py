@@ -28,6 +28,7 @@ class Group:
     rule: str = ""
     """Makes it dynamic."""
     synced: bool = False
+    sid: str = ""
     licences: tuple[str, ...] = ()
 
 

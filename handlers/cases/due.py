@@ -19,6 +19,7 @@ PAGE = "page"
 DECIDE = "decide"
 CONFIRM = "confirm again"
 KEPT = "kept long enough"
+AHEAD = "ahead of its day"
 
 
 def set_due(session: Session, house: House, case: Case, kind: str, wait: timedelta, subject: str = "") -> None:

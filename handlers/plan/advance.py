@@ -26,11 +26,13 @@ from handlers.cases.tables import AccountRow, CardRow, Case, Plan, StepRow
 from handlers.cases.wanted import PROPOSE, want
 from handlers.house import House
 from handlers.plan.digest import LOCK_OUT, REST, steps_of
-from handlers.plan.propose import choices_of
+from handlers.plan.readings import choices_of
 from handlers.plan.rows import ByStep, by_step, case_plans, case_steps
 from handlers.questions import answers_of, questions_of
 from handlers.ways import locked_out, ways_in
 
+FAR = 3600.0
+"""Seconds from which on an attempt is not kept in the queue."""
 A_WHILE = timedelta(minutes=1)
 """Time in which something may have undone a lock-out that its plan's last step has only followed since."""
 
@@ -189,11 +191,15 @@ def ask_the_rest(session: Session, house: House, case: Case) -> None:
 
 
 def again(session: Session, house: House, row: StepRow, seconds: float) -> None:
-    """Have the step's next attempt carried out after so many seconds; at once when that is nought."""
+    """Have the step's next attempt carried out after so many seconds; at once when that is nought.
+
+    What is hours or months away is a row with its time alone, and the sweep begins it then.
+    """
     row.attempt += 1
     row.due_at = house.clock.now() + timedelta(seconds=seconds)
     session.add(row)
-    house.queue.enqueue(session, row.id, row.attempt, seconds)
+    if seconds <= FAR:
+        house.queue.enqueue(session, row.id, row.attempt, seconds)
 
 
 def tell(session: Session, house: House, case: Case, row: StepRow) -> None:

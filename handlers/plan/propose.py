@@ -5,146 +5,33 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic import BaseModel, JsonValue
-from sqlmodel import Session, col, delete, select
+from pydantic import JsonValue
+from sqlmodel import Session
 
 from connectors.contract import (
-    Account,
     AnyConnector,
     AnyStep,
     Caution,
-    Context,
     Finding,
-    Json,
+    NotBefore,
     Nothing,
     Premature,
     Task,
-    Throttled,
     Todo,
-    Unreachable,
     VendorError,
     Wave,
 )
 from handlers.cases.states import PlanEvent, PlanState, StepState, move_plan
-from handlers.cases.tables import AccountRow, Answer, Case, ItemRow, Plan, StepRow
+from handlers.cases.tables import Case, ItemRow, Plan, StepRow
 from handlers.house import House
 from handlers.plan.digest import LOCK_OUT, UNREAD, digest_of
+from handlers.plan.readings import Reading, context
 
 log = logging.getLogger("offboard.propose")
 
 NOT_SEEN, GROUND = "Not seen yet", "Later, once it may"
 """How a step's line begins that could not be looked at, or whose ground is missing as yet."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What one system said about the leaver."""
-
-    system: str
-    account: Account | None
-    facts: BaseModel | None
-    error: str = ""
-
-
-def choices_of(session: Session, case_id: str) -> dict[str, str]:
-    """Confirmed answers as steps read them: question id → value, a person's name and mail beside it."""
-    choices: dict[str, str] = {}
-    for answer in session.exec(select(Answer).where(Answer.case_id == case_id)):
-        if answer.asked_technician:
-            continue
-        choices[answer.question] = answer.value
-        if answer.account:
-            person = Account.model_validate(answer.account)
-            choices[f"{answer.question}.name"] = person.name
-            choices[f"{answer.question}.mail"] = person.mail or person.user_name
-    return choices
-
-
-async def read_everywhere(house: House, client_id: str, leaver: Account, *, last_try: bool) -> list[Reading]:
-    """Ask every system of the client at once; one that is down says so and stops no other.
-
-    Only the directory is worth asking again first, since without it there is no lock-out to plan: unless this
-    is the last try, its being slow or down is raised as Throttled or Unreachable.
-    """
-    client = house.roster.client(client_id)
-    systems = list(client.systems) if client else []
-    return await asyncio.gather(*(read_one(house, client_id, system, leaver, last_try=last_try) for system in systems))
-
-
-async def read_one(house: House, client_id: str, system: str, leaver: Account, *, last_try: bool) -> Reading:
-    """What that system says about the leaver; see `read_everywhere`."""
-    directory = house.registry.get(system).directory
-    within = house.timings.reading.total_seconds()
-    try:
-        if directory:
-            return await _read(house, client_id, system, leaver)
-        async with asyncio.timeout(within):
-            return await _read(house, client_id, system, leaver)
-    except TimeoutError:
-        return Reading(system, None, None, f"It did not answer within {within:.0f} s.")
-    except VendorError as error:
-        passing = isinstance(error, Throttled | Unreachable)
-        if passing and not last_try and directory:
-            raise
-        return Reading(system, None, None, str(error))
-    except Exception as error:
-        # A bug in one connector must not keep the leaver's other doors open: it is said, and logged.
-        log.exception("reading %s", system)
-        return Reading(system, None, None, f"Our own code failed ({type(error).__name__}).")
-
-
-async def _read(house: House, client_id: str, system: str, leaver: Account) -> Reading:
-    connector, api = await house.connection(client_id, system)
-    accounts = await connector.find(api, leaver)
-    if not accounts:
-        return Reading(system, None, None)
-    if len(accounts) > 1 or not accounts[0].certain:
-        names = ", ".join(f"{account.name} ({account.user_name})" for account in accounts)
-        return Reading(system, None, None, f"It is not certain which account is theirs: {names}.")
-    return Reading(system, accounts[0], await connector.facts(api, accounts[0]))
-
-
-def keep_readings(session: Session, house: House, case: Case, readings: list[Reading]) -> None:
-    """Write down what was read, in place of what was read before."""
-    session.exec(delete(AccountRow).where(col(AccountRow.case_id) == case.id))
-    session.add_all(_row(house, case, reading) for reading in readings if reading.account or reading.error)
-    session.flush()
-
-
-def add_readings(session: Session, house: House, case: Case, readings: list[Reading]) -> None:
-    """Write down what can be read only now; what a plan rests on already stays as it is."""
-    for reading in readings:
-        kept = session.get(AccountRow, (case.id, reading.system))
-        if reading.account and (kept is None or kept.error):
-            session.merge(_row(house, case, reading))
-    session.flush()
-
-
-def _row(house: House, case: Case, reading: Reading) -> AccountRow:
-    return AccountRow(
-        case_id=case.id,
-        system=reading.system,
-        account=reading.account.model_dump(mode="json") if reading.account else {},
-        facts=reading.facts.model_dump(mode="json") if reading.facts else {},
-        error=reading.error,
-        read_at=house.clock.now(),
-    )
-
-
-def readings_of(session: Session, house: House, case_id: str) -> list[Reading]:
-    """What was written down, back as objects."""
-    rows = session.exec(select(AccountRow).where(AccountRow.case_id == case_id).order_by(col(AccountRow.system)))
-    readings: list[Reading] = []
-    for row in rows:
-        if row.error:
-            readings.append(Reading(row.system, None, None, row.error))
-        else:
-            model = house.registry.get(row.system).facts_model
-            account = Account.model_validate(row.account)
-            readings.append(Reading(row.system, account, model.model_validate(row.facts)))
-    return readings
 
 
 @dataclass(frozen=True)
@@ -162,31 +49,6 @@ class Proposed:
     finding: Finding
 
 
-def context(
-    house: House, client_id: str, reading: Reading, api: object, choices: dict[str, str], key: str, subject: str = ""
-) -> Context[Any, Any]:
-    """What a step is given; `reading` must have an account."""
-
-    async def read(name: str) -> Json:
-        system, _, _ = name.partition(".")
-        connector, other = await house.connection(client_id, system)
-        found = await connector.find(other, reading.account) if reading.account else []
-        return await connector.reads()[name](other, found[0] if found else Account(system=system, id="", name=""))
-
-    if reading.account is None or reading.facts is None:
-        raise ValueError(f"{reading.system} has no account to work on")
-    return Context(
-        api=api,
-        account=reading.account,
-        facts=reading.facts,
-        choices=choices,
-        clock=house.clock,
-        key=key,
-        read=read,
-        subject=subject,
-    )
-
-
 async def look_everywhere(
     house: House, case: Case, readings: list[Reading], choices: dict[str, str], steps: list[AnyStep]
 ) -> list[Proposed]:
@@ -195,7 +57,7 @@ async def look_everywhere(
     async def look(reading: Reading, step: AnyStep, subject: str) -> Proposed:
         try:
             _, api = await house.connection(case.client, reading.system)
-            ctx = context(house, case.client, reading, api, choices, f"{case.id}:{step.id}:{subject}", subject)
+            ctx = context(house, case, reading, api, choices, f"{case.id}:{step.id}:{subject}", subject)
             return Proposed(reading.system, step, subject, await step.look(ctx))
         except VendorError as error:
             # The step stays in the plan: the engine looks again and retries by its own rules.
@@ -279,11 +141,14 @@ def write_plan(
                 row.reason = f"{GROUND}: {reason}"
             case Task(reason, instructions):
                 row.reason, row.instructions = reason, instructions
+            case NotBefore(_, reason, items):
+                row.reason = reason
+                destroys = destroys or any(item.destroys for item in items)
             case Todo(items):
                 destroys = destroys or any(item.destroys for item in items)
         session.add(row)
         session.flush()
-        if isinstance(one.finding, Todo):
+        if isinstance(one.finding, Todo | NotBefore):
             for item in one.finding.items:
                 session.add(
                     ItemRow(

@@ -21,6 +21,7 @@ from connectors.contract import (
     Failed,
     Intent,
     Item,
+    NotBefore,
     Nothing,
     Task,
     Todo,
@@ -35,10 +36,11 @@ from handlers.cases.wanted import leaver_of
 from handlers.house import House
 from handlers.plan.advance import refresh_plan
 from handlers.plan.digest import UNREAD, items_of
-from handlers.plan.propose import Reading, choices_of, context, read_one
+from handlers.plan.readings import Reading, choices_of, context, read_one
+from handlers.plan.results import Confirmed, HandedOver, NowRead, Result, Slow, Stated, Stuck, after_trouble
 from handlers.plan.retry import LEASE
-from handlers.plan.settle import Confirmed, HandedOver, NowRead, Result, Slow, Stated, Stuck, settle
-from handlers.plan.work import Claim, LostRow, NotYet, Work, after_trouble, to_read_back
+from handlers.plan.settle import settle
+from handlers.plan.work import Claim, LostRow, NotYet, Work, to_read_back
 
 log = logging.getLogger("offboard.run")
 
@@ -85,15 +87,15 @@ def _claim(session: Session, house: House, step_id: str, number: int) -> Claim |
     account = session.get(AccountRow, (row.case_id, row.system))
     approved_at = session.get_one(Plan, row.plan_id).approved_at or now
     items, choices = items_of(session, step_id), choices_of(session, case.id)
-    return Claim(row, items, case.client, leaver_of(case), account, choices, row.owner, approved_at)
+    return Claim(row, items, case, account, choices, row.owner, approved_at)
 
 
 async def _carry_out(house: House, claim: Claim) -> Result:
     if claim.row.step.endswith(f".{UNREAD}"):
         return await _unread(house, claim)
     step = house.registry.step(claim.row.step)
-    _, api = await house.connection(claim.client, claim.row.system)
-    ctx = context(house, claim.client, _reading(house, claim), api, claim.choices, claim.row.id, claim.row.subject)
+    _, api = await house.connection(claim.case.client, claim.row.system)
+    ctx = context(house, claim.case, _reading(house, claim), api, claim.choices, claim.row.id, claim.row.subject)
     if claim.row.by_hand:
         return await _read_back(step, ctx, claim)
     return await Work(house, claim, step, ctx).run()
@@ -110,7 +112,7 @@ def _reading(house: House, claim: Claim) -> Reading:
 
 async def _unread(house: House, claim: Claim) -> Result:
     """A system nobody could read when the plan was made: read it now; while that fails, it is a person's task."""
-    reading = await read_one(house, claim.client, claim.row.system, claim.leaver, last_try=True)
+    reading = await read_one(house, claim.case.client, claim.row.system, leaver_of(claim.case), last_try=True)
     if not reading.error:
         return NowRead(reading)
     if claim.row.by_hand:
@@ -128,6 +130,8 @@ async def _read_back(step: AnyStep, ctx: Context[Any, Any], claim: Claim) -> Res
             return await _find_effects(step, ctx, claim)
         case Todo():
             instructions = claim.row.instructions
+        case NotBefore(_, reason):
+            instructions = f"{claim.row.instructions} ({reason})"
         case Task(reason, instructions):
             instructions = f"{instructions} ({reason})"
     items = to_read_back(finding, claim.row.title, claim.items)

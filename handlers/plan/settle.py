@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
 from sqlmodel import Session
 
 from connectors.contract import Wave
+from handlers.cases import due
 from handlers.cases.history import record
 from handlers.cases.states import (
     OPEN_PLANS,
@@ -21,75 +21,11 @@ from handlers.cases.tables import Case, Plan, StepRow
 from handlers.house import House
 from handlers.plan.advance import advance, again, ask_the_rest, tell, told
 from handlers.plan.digest import items_of, steps_of
-from handlers.plan.propose import Reading, add_readings, choices_of, readings_of, step_row, wanted_of
+from handlers.plan.propose import step_row, wanted_of
+from handlers.plan.readings import Reading, add_readings, choices_of, readings_of
+from handlers.plan.results import EVENTS, Confirmed, Dated, HandedOver, Later, NowRead, Result, Slow, Stated, Stuck
 from handlers.plan.retry import PATIENCE
 from handlers.plan.rows import by_step, case_steps
-
-
-@dataclass(frozen=True)
-class Confirmed:
-    """Everything was read back."""
-
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Stated:
-    """A person says so and nothing can read it back."""
-
-    note: str
-
-
-@dataclass(frozen=True)
-class Later:
-    """Try again in so many seconds."""
-
-    seconds: float
-    reason: str
-    trouble: bool
-
-
-@dataclass(frozen=True)
-class Slow:
-    """Accepted, not visible yet."""
-
-    seconds: float
-    reason: str
-
-
-@dataclass(frozen=True)
-class HandedOver:
-    """A person has to do it."""
-
-    reason: str
-    instructions: str
-
-
-@dataclass(frozen=True)
-class Stuck:
-    """A person has to look."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class NowRead:
-    """A system that could not be read when the plan was made has answered."""
-
-    reading: Reading
-
-
-Result = Confirmed | Stated | Later | Slow | HandedOver | Stuck | NowRead
-
-EVENTS: dict[type, StepEvent] = {
-    Confirmed: StepEvent.CONFIRMED,
-    Stated: StepEvent.STATED,
-    Later: StepEvent.LATER,
-    Slow: StepEvent.VENDOR_SLOW,
-    HandedOver: StepEvent.HANDED_OVER,
-    Stuck: StepEvent.STUCK,
-    NowRead: StepEvent.CONFIRMED,
-}
 
 
 def settle(session: Session, house: House, step_id: str, token: str, result: Result) -> None:
@@ -117,6 +53,9 @@ def settle(session: Session, house: House, step_id: str, token: str, result: Res
         case Slow(seconds, reason):
             row.reason = reason
             again(session, house, row, seconds)
+        case Dated(at, reason):
+            row.reason = reason
+            _on_its_day(session, house, case, row, at)
         case HandedOver(reason, instructions):
             row.reason, row.instructions = reason, instructions
             row.person = row.person or session.get_one(Plan, row.plan_id).decided_by
@@ -126,7 +65,7 @@ def settle(session: Session, house: House, step_id: str, token: str, result: Res
             tell(session, house, case, row)
         case NowRead(reading):
             _close(session, row, now, _add_steps_of(session, house, case, row, reading))
-    if not isinstance(result, Later | Slow):
+    if not isinstance(result, Later | Slow | Dated):
         # Until it could be read back, their word stands: the next attempt changes nothing either.
         row.by_hand = ""
     session.add(row)
@@ -174,6 +113,16 @@ def _later_ones_again(session: Session, house: House, row: StepRow) -> None:
         if PlanState(session.get_one(Plan, other.plan_id).state) in OPEN_PLANS:
             other.state = move_step(StepState(other.state), StepEvent.RETRIED)
             again(session, house, other, 0)
+
+
+def _on_its_day(session: Session, house: House, case: Case, row: StepRow, at: datetime) -> None:
+    """Have it looked at again on that day, and the technicians told some days before."""
+    wait = at - house.clock.now()
+    row.troubles, row.waiting_since = 0, None
+    again(session, house, row, max(wait.total_seconds(), 1.0))
+    due.clear_subject(session, case, row.id)
+    if wait > house.timings.ahead:
+        due.set_due(session, house, case, due.AHEAD, wait - house.timings.ahead, row.id)
 
 
 def _close(session: Session, row: StepRow, now: datetime, evidence: str) -> None:

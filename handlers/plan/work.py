@@ -10,7 +10,6 @@ from sqlmodel import Session
 
 from connectors.contract import (
     Accepted,
-    Account,
     AnyStep,
     Context,
     Done,
@@ -18,10 +17,10 @@ from connectors.contract import (
     Finding,
     Intent,
     Item,
+    NotBefore,
     Nothing,
     Outcome,
     Task,
-    Throttled,
     Todo,
     Unreachable,
     Unreadable,
@@ -33,8 +32,8 @@ from handlers.cases.states import StepState
 from handlers.cases.tables import AccountRow, Case, ItemRow, StepRow
 from handlers.cases.wanted import RESTORE, want
 from handlers.house import House
-from handlers.plan.retry import IN_PLACE, LEASE, again_in
-from handlers.plan.settle import Confirmed, HandedOver, Later, Result, Slow, Stuck
+from handlers.plan.results import Confirmed, Later, Result, Slow, Stuck, after_trouble, unchanged, worst
+from handlers.plan.retry import IN_PLACE, LEASE
 
 
 class LostRow(Exception):
@@ -55,23 +54,11 @@ class Claim:
 
     row: StepRow
     items: list[ItemRow]
-    client: str
-    leaver: Account
+    case: Case
     account: AccountRow | None
     choices: dict[str, str]
     token: str
     approved_at: datetime
-
-
-def after_trouble(error: VendorError, troubles: int) -> Result:
-    """What a vendor's error means for the step: wait as told, try again, or ask a person."""
-    if isinstance(error, Throttled):
-        return Later(error.retry_after, str(error), trouble=False)
-    if isinstance(error, Unreachable):
-        seconds = again_in(troubles + 1)
-        if seconds is not None:
-            return Later(seconds, str(error), trouble=True)
-    return Stuck(str(error))
 
 
 @dataclass
@@ -94,18 +81,17 @@ class Work:
         destroyed_later: list[str] = []
         # With nothing left but settled items, looking again may still find what was refused before.
         if to_look or (not to_confirm and (self.step.repeatable or not self.claim.items)):
-            match await self._look(to_look):
-                case Task(reason, instructions):
-                    return HandedOver(reason, instructions)
-                case Nothing(evidence):
-                    if not self.claim.items:
-                        return Confirmed(evidence)
-                    to_confirm += [item for item in to_look if item.intended_at]
-                    for item in [item for item in to_look if not item.intended_at]:
-                        await self._item_done(item, evidence)
+            finding = await self._look(to_look)
+            match finding:
                 case Todo(found):
                     to_act, seen, destroyed_later = await self._merge(to_look, found)
                     to_confirm += seen
+                case Nothing(evidence) if self.claim.items:
+                    to_confirm += [item for item in to_look if item.intended_at]
+                    for item in [item for item in to_look if not item.intended_at]:
+                        await self._item_done(item, evidence)
+                case _:
+                    return unchanged(finding)
         problems: list[Result] = []
         await self._mean(to_act)
         for item in to_act:
@@ -314,23 +300,12 @@ class Work:
         return Intent(item.id, item.intended_at or self.house.clock.now(), repeated)
 
 
-def to_read_back(finding: Todo | Task, title: str, rows: list[ItemRow]) -> list[Item]:
+def to_read_back(finding: Todo | NotBefore | Task, title: str, rows: list[ItemRow]) -> list[Item]:
     """What a look finds, one by one, each with what stood there before we acted; a task is one item, done by hand."""
     if isinstance(finding, Task):
         return [Item(key="by hand", title=title)]
     before = {row.key: row.before for row in rows}
     return [item.model_copy(update={"before": before.get(item.key, item.before)}) for item in finding.items]
-
-
-def worst(problems: list[Result]) -> Result | None:
-    """The one result that stands for all: a person first, then trying again, then waiting."""
-    for kind in (Stuck, HandedOver, Later, Slow):
-        of_kind = [problem for problem in problems if isinstance(problem, kind)]
-        if kind is Stuck and len(of_kind) > 1:
-            return Stuck(" ".join(problem.reason for problem in of_kind))
-        if of_kind:
-            return of_kind[0]
-    return None
 
 
 def _accept(session: Session, item: ItemRow, accepted: Accepted, now: datetime) -> None:

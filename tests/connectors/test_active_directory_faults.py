@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from connectors.active_directory import CONNECTOR
 from connectors.active_directory.clean_up import HIDE, HideFromAddressLists, LeaveGroups
@@ -446,21 +447,41 @@ async def test_partial_access_is_a_persons_task_that_names_the_groups(world: Wor
     assert COMMA_GROUP in found.instructions
 
 
-async def test_no_group_is_left_while_the_mailbox_waits_to_become_shared(world: World) -> None:
+async def test_a_group_that_gives_the_licence_is_kept_until_the_mailbox_is_shared(world: World) -> None:
     kinds = ["user"]
+    giving: list[JsonValue] = []
 
     async def read(name: str) -> Json:
-        assert name == "exchange.mailbox"
-        return {"exists": True, "type": kinds[-1]}
+        return {
+            "exchange.mailbox": Json(exists=True, type=kinds[-1]),
+            "microsoft365.licence_groups": Json(groups=giving),
+        }[name]
 
     ctx = replace(await world.context(SAM, choices={**EVERYTHING, "mailbox": "shared"}), read=read)
-    item = first(await LeaveGroups().look(ctx))
+    found = await LeaveGroups().look(ctx)
+    assert isinstance(found, Todo)
+    planning, sales = found.items
+    giving.append({"name": "Another name in the cloud", "sid": str(planning.before["sid"])})
     with pytest.raises(Refused, match="not yet"):
-        await LeaveGroups().act(ctx, item, intent(ctx))
-    assert done(world) == []
+        await LeaveGroups().act(ctx, planning, intent(ctx))
+    await LeaveGroups().act(ctx, sales, intent(ctx))
+    assert done(world) == ["member -Sam Synced of Sales, EMEA"]
     kinds.append("shared")
-    await LeaveGroups().act(ctx, item, intent(ctx))
-    assert done(world) == ["member -Sam Synced of Planning"]
+    await LeaveGroups().act(ctx, planning, intent(ctx))
+    assert done(world)[1:] == ["member -Sam Synced of Planning"]
+
+
+async def test_a_group_that_the_cloud_shows_without_a_sid_is_known_by_its_name(world: World) -> None:
+    async def read(name: str) -> Json:
+        return {
+            "exchange.mailbox": Json(exists=True, type="UserMailbox"),
+            "microsoft365.licence_groups": Json(groups=[{"name": PLANNING, "sid": ""}]),
+        }[name]
+
+    ctx = replace(await world.context(SAM, choices={**EVERYTHING, "mailbox": "shared"}), read=read)
+    with pytest.raises(Refused, match="gives the licence"):
+        await LeaveGroups().act(ctx, first(await LeaveGroups().look(ctx)), intent(ctx))
+    assert done(world) == []
 
 
 # --- address lists

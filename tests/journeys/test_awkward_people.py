@@ -11,7 +11,7 @@ from bot.lab.companies import SALES_TEAM
 from connectors.active_directory import simulated_people as domain
 from connectors.microsoft365 import simulated_people as people
 from connectors.microsoft365.simulated_people import CONTOSO
-from connectors.microsoft365.simulated_things import E3
+from connectors.microsoft365.simulated_things import E3, Group
 from tests.company import Company, company
 
 
@@ -74,6 +74,28 @@ async def test_a_hybrid_user_is_ended_in_the_domain_and_checked_after_the_sync(c
     assert "Set-RemoteMailbox" in contoso.world.reads("sam")
     assert "exchange.hide_in_the_domain" not in await contoso.states()  # the domain itself does it
     assert sam.hidden == "TRUE"
+
+
+async def test_a_group_of_the_domain_that_gives_the_licence_is_kept_until_the_mailbox_is_safe(contoso: Company) -> None:
+    giving = Group("sg-planning", domain.PLANNING, members=(people.SYNCED,), synced=True, licences=(E3,))
+    contoso.companies.microsoft.tenants[CONTOSO].groups[giving.id] = giving
+    await contoso.asks("Sam Synced")
+    await contoso.approved()
+    await contoso.world.passes(minutes=45)
+    sam = contoso.companies.domain.domain.people[domain.SAM]
+    groups = contoso.companies.domain.domain.groups.values()
+    assert [group.name for group in groups if sam.guid in group.members] == [domain.PLANNING]
+    assert (await contoso.states())["active_directory.leave_groups"] == "needs a person"
+    assert "gives the licence it lives on" in contoso.world.reads("sam")
+
+
+async def test_the_technicians_read_which_account_it_is_in_each_system_and_how_it_was_matched(contoso: Company) -> None:
+    await contoso.asks("Sam Synced")
+    reads = contoso.world.reads("sam")
+    assert "Microsoft 365: sam.synced@contoso.example, chosen by Maria Rossi" in reads
+    assert "Exchange Online: sam.synced@contoso.example" in reads
+    assert "Active Directory: sam.synced@contoso.example, tied to it by Entra Connect (immutable id)" in reads
+    assert "Other systems:" not in reads
 
 
 async def test_a_domain_nobody_reaches_is_a_task_and_the_headline_says_so(contoso: Company) -> None:

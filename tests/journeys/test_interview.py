@@ -9,7 +9,7 @@ import pytest
 
 from connectors.contract import Account, Choice, Choices, Question, Topic, Typed, Unreachable
 from handlers.plan.digest import LOCK_OUT, REST
-from handlers.plan.propose import choices_of
+from handlers.plan.readings import choices_of
 from tests.journeys import chooses, says_now, submits
 from tests.toy import Toy, ToyFacts, ToyWorld
 from tests.world import World, roster, words

@@ -1,0 +1,160 @@
+"""What each system says about the leaver, read once per plan and kept; and what a step is given of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from sqlmodel import Session, col, delete, select
+
+from connectors.contract import Account, Context, Json, Read, Throttled, Unreachable, VendorError
+from handlers.cases.tables import AccountRow, Answer, Case
+from handlers.cases.wanted import leaver_of
+from handlers.house import House
+
+log = logging.getLogger("offboard.readings")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one system said about the leaver."""
+
+    system: str
+    account: Account | None
+    facts: BaseModel | None
+    error: str = ""
+
+
+def choices_of(session: Session, case_id: str) -> dict[str, str]:
+    """Confirmed answers as steps read them: question id → value, a person's name and mail beside it."""
+    choices: dict[str, str] = {}
+    for answer in session.exec(select(Answer).where(Answer.case_id == case_id)):
+        if answer.asked_technician:
+            continue
+        choices[answer.question] = answer.value
+        if answer.account:
+            person = Account.model_validate(answer.account)
+            choices[f"{answer.question}.name"] = person.name
+            choices[f"{answer.question}.mail"] = person.mail or person.user_name
+    return choices
+
+
+async def read_everywhere(house: House, client_id: str, leaver: Account, *, last_try: bool) -> list[Reading]:
+    """Ask every system of the client at once; one that is down says so and stops no other.
+
+    Only the directory is worth asking again first, since without it there is no lock-out to plan: unless this
+    is the last try, its being slow or down is raised as Throttled or Unreachable.
+    """
+    client = house.roster.client(client_id)
+    systems = list(client.systems) if client else []
+    return await asyncio.gather(*(read_one(house, client_id, system, leaver, last_try=last_try) for system in systems))
+
+
+async def read_one(house: House, client_id: str, system: str, leaver: Account, *, last_try: bool) -> Reading:
+    """What that system says about the leaver; see `read_everywhere`."""
+    directory = house.registry.get(system).directory
+    within = house.timings.reading.total_seconds()
+    try:
+        if directory:
+            return await _read(house, client_id, system, leaver)
+        async with asyncio.timeout(within):
+            return await _read(house, client_id, system, leaver)
+    except TimeoutError:
+        return Reading(system, None, None, f"It did not answer within {within:.0f} s.")
+    except VendorError as error:
+        passing = isinstance(error, Throttled | Unreachable)
+        if passing and not last_try and directory:
+            raise
+        return Reading(system, None, None, str(error))
+    except Exception as error:
+        # A bug in one connector must not keep the leaver's other doors open: it is said, and logged.
+        log.exception("reading %s", system)
+        return Reading(system, None, None, f"Our own code failed ({type(error).__name__}).")
+
+
+async def _read(house: House, client_id: str, system: str, leaver: Account) -> Reading:
+    connector, api = await house.connection(client_id, system)
+    accounts = await connector.find(api, leaver)
+    if not accounts:
+        return Reading(system, None, None)
+    if len(accounts) > 1 or not accounts[0].certain:
+        names = ", ".join(f"{account.name} ({account.user_name})" for account in accounts)
+        return Reading(system, None, None, f"It is not certain which account is theirs: {names}.")
+    facts = await connector.facts(api, accounts[0])
+    facts = await connector.complete(api, facts, reader(house, client_id, leaver))
+    return Reading(system, accounts[0], facts)
+
+
+def keep_readings(session: Session, house: House, case: Case, readings: list[Reading]) -> None:
+    """Write down what was read, in place of what was read before."""
+    session.exec(delete(AccountRow).where(col(AccountRow.case_id) == case.id))
+    session.add_all(_row(house, case, reading) for reading in readings if reading.account or reading.error)
+    session.flush()
+
+
+def add_readings(session: Session, house: House, case: Case, readings: list[Reading]) -> None:
+    """Write down what can be read only now; what a plan rests on already stays as it is."""
+    for reading in readings:
+        kept = session.get(AccountRow, (case.id, reading.system))
+        if reading.account and (kept is None or kept.error):
+            session.merge(_row(house, case, reading))
+    session.flush()
+
+
+def _row(house: House, case: Case, reading: Reading) -> AccountRow:
+    return AccountRow(
+        case_id=case.id,
+        system=reading.system,
+        account=reading.account.model_dump(mode="json") if reading.account else {},
+        facts=reading.facts.model_dump(mode="json") if reading.facts else {},
+        error=reading.error,
+        read_at=house.clock.now(),
+    )
+
+
+def readings_of(session: Session, house: House, case_id: str) -> list[Reading]:
+    """What was written down, back as objects."""
+    rows = session.exec(select(AccountRow).where(AccountRow.case_id == case_id).order_by(col(AccountRow.system)))
+    readings: list[Reading] = []
+    for row in rows:
+        if row.error:
+            readings.append(Reading(row.system, None, None, row.error))
+        else:
+            model = house.registry.get(row.system).facts_model
+            account = Account.model_validate(row.account)
+            readings.append(Reading(row.system, account, model.model_validate(row.facts)))
+    return readings
+
+
+def reader(house: House, client_id: str, leaver: Account) -> Read:
+    """How a system asks another one about the leaver, by the account chosen in the directory."""
+
+    async def read(name: str) -> Json:
+        system, _, _ = name.partition(".")
+        connector, other = await house.connection(client_id, system)
+        found = await connector.find(other, leaver)
+        return await connector.reads()[name](other, found[0] if found else Account(system=system, id="", name=""))
+
+    return read
+
+
+def context(
+    house: House, case: Case, reading: Reading, api: object, choices: dict[str, str], key: str, subject: str = ""
+) -> Context[Any, Any]:
+    """What a step is given; `reading` must have an account."""
+
+    if reading.account is None or reading.facts is None:
+        raise ValueError(f"{reading.system} has no account to work on")
+    return Context(
+        api=api,
+        account=reading.account,
+        facts=reading.facts,
+        choices=choices,
+        clock=house.clock,
+        key=key,
+        read=reader(house, case.client, leaver_of(case)),
+        subject=subject,
+    )
