@@ -10,14 +10,14 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from connectors.desk import Contact, Desk
+from connectors.money import Saving
 
 Json = dict[str, JsonValue]
 Read = Callable[[str], Awaitable[Json]]
@@ -354,6 +354,8 @@ class Step(ABC, Generic[Api, Facts]):
     """May run on the manager's confirmation alone, where the client allows that."""
     money: ClassVar[bool] = False
     """Changes what is bought or invoiced: a billing person approves it, and what ends access never waits for it."""
+    side_by_side: ClassVar[bool] = False
+    """Its items may be changed at the same time, in any order."""
     repeatable: ClassVar[bool] = True
     """Repeating the act does no harm; False: after a crash only looking may settle it."""
 
@@ -372,6 +374,10 @@ class Step(ABC, Generic[Api, Facts]):
     @abstractmethod
     async def act(self, ctx: Context[Api, Facts], item: Item, intent: Intent) -> Accepted:
         """One change. Raises VendorError; never repeats itself."""
+
+    async def act_at_once(self, ctx: Context[Api, Facts], items: Sequence[Item]) -> Accepted | None:
+        """All of them in one call, where the vendor has one; None: one by one. Raises VendorError, for all of them."""
+        return None
 
     @abstractmethod
     async def confirm(self, ctx: Context[Api, Facts], item: Item, intent: Intent, reference: str) -> Outcome:
@@ -404,34 +410,6 @@ class TaskStep(Step[Api, Facts]):
 
     async def confirm(self, ctx: Context[Api, Facts], item: Item, intent: Intent, reference: str) -> Outcome:
         return Unreadable("no connected system can read this back")
-
-
-# --- money --------------------------------------------------------------------------------------
-
-
-class Payer(enum.StrEnum):
-    """Whose bill shrinks: a client never reads what its provider pays."""
-
-    CLIENT = "client"
-    MSP = "msp"
-
-
-class Saving(BaseModel):
-    """Something that will be paid less: a seat at the distributor, a line on the client's invoice."""
-
-    model_config = ConfigDict(frozen=True)
-
-    title: str
-    """'Microsoft 365 Business Premium, 1 seat'."""
-    payer: Payer
-    monthly: Decimal
-    """Less per month, in `currency`, a yearly price by its twelfth."""
-    currency: str
-    """ISO 4217, three letters."""
-    starts: date | None = None
-    """The first day it is not paid any more; None: nobody can say yet."""
-    committed_until: date | None = None
-    """What has been bought is paid until then whatever is done; None: no commitment stands in the way."""
 
 
 # --- whether it would work ----------------------------------------------------------------------

@@ -225,8 +225,8 @@ class Gate(httpx.AsyncBaseTransport):
         return Unreachable(self._vendor, call, redact(said or f"no answer ({type(cause).__name__}: {cause})"))
 
 
-def http_client(gate: Gate) -> httpx.AsyncClient:
-    """A client over that gate: keeps no cookies, reads no proxy settings, follows no redirects."""
+def http_client(gate: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+    """A client over that gate, or over what lies on it: no cookies kept, no proxy settings read, no redirects."""
     quiet_loggers()
     return httpx.AsyncClient(
         transport=gate,

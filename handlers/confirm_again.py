@@ -32,7 +32,7 @@ from handlers.cases.wanted import Apply
 from handlers.house import House
 from handlers.plan.advance import advance, again
 from handlers.plan.digest import items_of
-from handlers.plan.readings import Reading, choices_of, context, readings_of
+from handlers.plan.readings import Reading, accounts_of, choices_of, context, readings_of
 from handlers.plan.retry import IN_PLACE
 from handlers.plan.rows import case_plans, case_steps
 from handlers.plan.work import to_read_back
@@ -56,7 +56,7 @@ async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
 
     ended, found, choices = await house.store.read(rows)
     readings = {reading.system: reading for reading in found}
-    checks = [_check(house, case, one, readings[one.row.system], choices) for one in ended]
+    checks = [_check(house, case, one, readings, choices) for one in ended]
     told = await asyncio.gather(*checks, return_exceptions=True)
     back = {one.row.id: words for one, words in zip(ended, told, strict=True) if isinstance(words, str) and words}
     silent = [error for error in told if isinstance(error, BaseException)]
@@ -94,11 +94,12 @@ def _ended(session: Session, house: House, case: Case) -> list[Ended]:
     return found
 
 
-async def _check(house: House, case: Case, ended: Ended, reading: Reading, choices: dict[str, str]) -> str:
+async def _check(house: House, case: Case, ended: Ended, readings: dict[str, Reading], choices: dict[str, str]) -> str:
     """What came back of it, in words, or ''."""
     step = house.registry.step(ended.row.step)
     _, api = await house.connection(case.client, ended.row.system)
-    ctx = context(house, case, reading, api, choices, ended.row.id, ended.row.subject)
+    row, known = ended.row, accounts_of(readings.values())
+    ctx = context(house, case, readings[row.system], known, api, choices, row.id, row.subject)
     finding = await step.look(ctx)
     if isinstance(finding, Nothing):
         return ""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from connectors.contract import AnyConnector, Clock, Refused, Surroundings
 from connectors.registry import Registry
@@ -54,6 +54,18 @@ class Timings:
     """How long the sender waits for messages on their way before it looks for others."""
 
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Claiming(Generic[T]):
+    """An attempt that waits for its row."""
+
+    step_id: str
+    number: int
+    taken: asyncio.Future[T]
+
+
 @dataclass
 class House:
     """The wiring. Built once by bot.app, by the lab's worlds and by the tests."""
@@ -79,6 +91,8 @@ class House:
     """Set by commits that left a card to draw."""
     asking: set[str] = field(default_factory=set[str])
     """Look-ups this process is asking now."""
+    claiming: list[Claiming[Any]] = field(default_factory=list[Claiming[Any]])
+    """Attempts of this process that are about to claim their rows."""
     sending: set[str] = field(default_factory=set[str])
     """Cards this process is sending now."""
     _connections: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict[Any, Any])

@@ -18,7 +18,7 @@ from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
 from handlers.plan.digest import UNREAD, items_of
-from handlers.plan.readings import choices_of, context, readings_of
+from handlers.plan.readings import accounts_of, choices_of, context, readings_of
 from handlers.plan.rows import case_plans, case_steps
 
 STOPPABLE = frozenset({PlanState.RUNNING, PlanState.WAITING, PlanState.NEEDS_PERSON, PlanState.DONE})
@@ -65,10 +65,8 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
     Raises Throttled or Unreachable, after everything else was tried, while it is worth asking again.
     """
     work = await house.store.read(lambda session: _undoable(session, case.id))
-    readings = {
-        reading.system: reading
-        for reading in await house.store.read(lambda session: readings_of(session, house, case.id))
-    }
+    found = await house.store.read(lambda session: readings_of(session, house, case.id))
+    readings, known = {reading.system: reading for reading in found}, accounts_of(found)
     choices = await house.store.read(lambda session: choices_of(session, case.id))
     undone: list[Undone] = []
     passing: VendorError | None = None
@@ -82,7 +80,7 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
             before = Item(key=item.key, title=item.title, before=item.before, destroys=item.destroys)
             try:
                 _, api = await house.connection(case.client, row.system)
-                outcome = await step.undo(context(house, case, reading, api, choices, row.id), before)
+                outcome = await step.undo(context(house, case, reading, known, api, choices, row.id), before)
             except VendorError as error:
                 if isinstance(error, Throttled | Unreachable):
                     passing = error

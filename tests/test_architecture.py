@@ -75,8 +75,10 @@ def test_a_vendor_imports_the_shared_parts_and_no_other_vendor() -> None:
         "connectors.http",
         "connectors.entra",
         "connectors.limiter",
+        "connectors.money",
         "connectors.references",
         "connectors.simulated_faults",
+        "connectors.together",
     }
     for path, tree in modules():
         if path.parts[0] == "connectors" and len(path.parts) == 3:

@@ -31,6 +31,7 @@ from connectors.http import (
     redact,
     retry_after,
 )
+from connectors.together import Manner, Together
 
 VENDOR = "exchange"
 PERMISSION = "Exchange.ManageAsApp"
@@ -165,7 +166,7 @@ class ExchangeApi:
     async def _post(self, cmdlet: str, url: str, body: Json, anchor: str, token: str) -> httpx.Response:
         if self._client is None:
             gate = Gate(VENDOR, self.around, [origin(self.settings.base_url)], patience=self.settings.patience)
-            self._client = http_client(gate)
+            self._client = http_client(Together(gate, self.around, batches(self.settings)))
         headers = {
             "Authorization": f"Bearer {token}",
             # A header is ASCII; whoever's name is not is routed by the organisation's own mailbox.
@@ -215,6 +216,18 @@ class ExchangeApi:
             f"Consent is not enough: give our application's service principal the Entra role {ROLE} (or Exchange "
             "Administrator) in this tenant, and retry after some minutes."
         )
+
+
+def batches(settings: ExchangeSettings) -> Manner:
+    """How several cmdlets go in one request: ten at most, as CIPP sends them (its source, 2026-08); undocumented."""
+    return Manner(
+        VENDOR,
+        f"{settings.base_url}/{quote(settings.tenant_id)}/$batch",
+        most=10,
+        reads=lambda request: request.headers.get("x-cmdletname", "").startswith("Get-"),
+        headers=("Content-Type", "Prefer", "X-AnchorMailbox", "X-CmdletName"),
+        batch_headers={"X-AnchorMailbox": _SYSTEM_MAILBOX + settings.tenant_id},
+    )
 
 
 def refused_as(error: RefusedWith, *words: str) -> bool:

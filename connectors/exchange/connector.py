@@ -13,7 +13,7 @@ from connectors.exchange.fate import ConvertToShared, HideFromAddressLists, Hide
 from connectors.exchange.group_steps import GroupsByHand, LeaveDistributionGroups
 from connectors.exchange.hand_over import Forward, GrantAccess, GrantSendAs, RestoreWebAccess
 from connectors.exchange.lock_out import ClearForwarding, RemoveDevices, RemoveRules, StopProtocols
-from connectors.exchange.mailboxes import INACTIVE, ON_PREMISES, read_mailbox, read_size, whereabouts
+from connectors.exchange.mailboxes import INACTIVE, ON_PREMISES, read_with_size, whereabouts
 from connectors.exchange.meeting_steps import CancelMeetings, HandOverMeetings
 from connectors.exchange.on_premises import MailboxOnPremises
 from connectors.exchange.questions import questions_about
@@ -80,10 +80,10 @@ async def _mailbox(api: ExchangeApi, account: Account) -> Json:
     """{"exists", "type", "size_bytes", "archive", "hold"}; a size that could not be read is null."""
     if not account.id:
         return brief(None, None)
-    mailbox = await read_mailbox(api, account.id, account.user_name)
+    mailbox, size = await read_with_size(api, account.id, account.user_name)
     if mailbox is None:
         return brief(await whereabouts(api, account.id), None)
-    return brief(mailbox, await read_size(api, mailbox))
+    return brief(mailbox, size)
 
 
 def _ways_in(facts: ExchangeFacts) -> list[WayIn]:

@@ -27,7 +27,7 @@ from connectors.exchange.mailboxes import (
     USER,
     Mailbox,
     needs_licence,
-    read_size,
+    read_with_size,
 )
 
 FATE, BACKUP = "mailbox", "mailbox.backup"
@@ -111,7 +111,7 @@ class ConvertToShared(Step[ExchangeApi, ExchangeFacts]):
         return facts.personal and choices.get(FATE) in SHARED_FATES
 
     async def look(self, ctx: Ctx) -> Finding:
-        mailbox = await mailbox_now(ctx)
+        mailbox, size = await read_with_size(ctx.api, ctx.account.id, ctx.facts.mailbox.user_name)
         if mailbox is None:
             return Task(reason=NO_MAILBOX, instructions=_LICENCE_BACK)
         if mailbox.kind == SHARED:
@@ -124,7 +124,7 @@ class ConvertToShared(Step[ExchangeApi, ExchangeFacts]):
                 instructions=f"Assign an Exchange licence to {mailbox.user_name} again, wait until mail works, retry.",
             )
         # A held, archived or big mailbox stops receiving once its licence goes, and is lost in the end.
-        why = needs_licence(mailbox, await read_size(ctx.api, mailbox))
+        why = needs_licence(mailbox, size)
         if why and ctx.choices.get(FATE) == "shared" and ctx.choices.get("licences") == "release":
             return Task(
                 reason=f"the licences are to be released, and as a shared mailbox it needs one: {why}",

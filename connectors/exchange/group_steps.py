@@ -38,6 +38,7 @@ class LeaveDistributionGroups(Step[ExchangeApi, ExchangeFacts]):
     id = "exchange.leave_distribution_groups"
     title = "Leave distribution lists"
     wave = Wave.CLEAN_UP
+    side_by_side = True
     lag = timedelta(minutes=15)
     controls = CONTROLS
     permissions = (PERMISSION,)

@@ -100,6 +100,7 @@ class RemoveDevices(Step[ExchangeApi, ExchangeFacts]):
     id = "exchange.remove_devices"
     title = "Erase company mail from phones"
     wave = Wave.LOCK_OUT
+    side_by_side = True
     lag = timedelta(minutes=15)
     controls = (*CONTROLS, "NIST MP-6")
     permissions = (PERMISSION,)

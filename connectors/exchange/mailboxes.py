@@ -80,6 +80,14 @@ async def read_size(api: ExchangeApi, mailbox: Mailbox) -> int | None:
     return bytes_of(found[0].get("TotalItemSize")) if found else None
 
 
+async def read_with_size(api: ExchangeApi, object_id: str, anchor: str = "") -> tuple[Mailbox | None, int | None]:
+    """The mailbox and how much it holds, asked side by side; no size where there is no mailbox."""
+    mailbox, found = await asyncio.gather(
+        read_mailbox(api, object_id, anchor), _found(api, "Get-MailboxStatistics", object_id, anchor=anchor)
+    )
+    return mailbox, bytes_of(found[0].get("TotalItemSize")) if mailbox and found else None
+
+
 def bytes_of(value: object) -> int | None:
     """'48.7 GB (52,291,117,056 bytes)' as a number, whatever stands between the digits; None when unreadable.
 
@@ -112,10 +120,10 @@ def gigabytes(size: int) -> str:
     return f"{size / 1024**3:.1f} GB"
 
 
-async def _found(api: ExchangeApi, cmdlet: str, object_id: str, switch: str = "") -> list[Json]:
+async def _found(api: ExchangeApi, cmdlet: str, object_id: str, switch: str = "", anchor: str = "") -> list[Json]:
     switches: dict[str, bool] = {switch: True} if switch else {}
     try:
-        return await api.invoke(cmdlet, anchor="", Identity=object_id, **switches)
+        return await api.invoke(cmdlet, anchor=anchor, Identity=object_id, **switches)
     except NoSuchObject:
         return []
 

@@ -25,6 +25,7 @@ from connectors.simulated_faults import Fault as HttpFault
 
 AUDIENCE = "https://outlook.office365.com"
 PERMISSION = "Exchange.ManageAsApp"
+BATCH, MOST_PARTS = "$batch", 10
 
 
 class SignedIn(Protocol):
@@ -70,6 +71,8 @@ class Call:
     status: int
     answer: Json | None
     body: Json
+    part: bool = False
+    """It travelled inside a $batch, whose own call follows."""
 
     def __str__(self) -> str:
         return f"{self.cmdlet} {','.join(self.parameters)}".strip()
@@ -87,6 +90,8 @@ class SimulatedExchange:
     organisations: dict[str, Organisation] = field(default_factory=sample_organisations)
     calls: list[Call] = field(default_factory=list[Call])
     effects: list[Effect] = field(default_factory=list[Effect])
+    batches: bool = True
+    """False: $batch is not there (any more)."""
     challenge: bool = False
     """A 401 carries claims (CAE)."""
 
@@ -112,6 +117,7 @@ class SimulatedExchange:
         app = web.Application()
         app.router.add_routes(lab_routes(self))
         app.router.add_post("/adminapi/beta/{tenant}/InvokeCommand", self._invoke)
+        app.router.add_post("/adminapi/beta/{tenant}/$batch", self._batch)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
@@ -168,6 +174,47 @@ class SimulatedExchange:
         response = await sent(fault, request, status, answer, _LOST)
         self._journal(tenant, request, cmdlet, given, response.status, answer, body)
         return response
+
+    async def _batch(self, request: web.Request) -> web.StreamResponse:
+        """Up to ten cmdlets at once, each with an answer of its own; the whole is a 200 whatever came of them."""
+        signed_in = self.sign_in(request.headers.get("Authorization", ""), AUDIENCE)
+        body = cast("Json", await request.json())
+        parts = cast("list[Json]", body.get("requests") or [])
+        if signed_in is None:
+            return self._unauthorised(request, BATCH, {}, body)
+        tenant = signed_in.id
+        if not self.batches or not 0 < len(parts) <= MOST_PARTS:
+            self._journal(tenant, request, BATCH, {}, 404 if not self.batches else 400, None, body)
+            return web.json_response({"error": {"code": "NotFound"}}, status=404 if not self.batches else 400)
+        fault = due(self.faults.get(tenant, []), BATCH, self.now())
+        status, answer = await self._before(fault)
+        if answer is None or (fault and fault.effect):
+            responses: list[JsonValue] = [self._part(request, signed_in, part) for part in parts]
+            answer = answer or {"responses": [*reversed(responses)]}
+        response = await sent(fault, request, status, answer, _LOST)
+        self._journal(tenant, request, BATCH, {}, response.status, answer, body)
+        return response
+
+    def _part(self, request: web.Request, signed_in: SignedIn, part: Json) -> Json:
+        """One of them. Here a lost answer is a 504 of its own; only faults that name the cmdlet are met."""
+        body = cast("Json", part["body"])
+        asked = cast("dict[str, JsonValue]", body.get("CmdletInput") or {})
+        cmdlet, given = str(asked.get("CmdletName", "")), cast("Json", asked.get("Parameters") or {})
+        named = [fault for fault in self.faults.get(signed_in.id, []) if fault.match]
+        fault = due(named, f"{cmdlet} {','.join(given)}".strip(), self.now())
+        told = instead(fault) if fault else None
+        refusal: Json | None = {"error": {"code": told[1], "message": told[2]}} if told else None
+        status, answer = told[0] if told else 200, refusal
+        if refusal is None or (fault and fault.effect):
+            status, answer = self._ran(request, signed_in, cmdlet, given, (status, refusal))
+        if fault and fault.kind in ("lost", "hang", "drop"):
+            status, answer = 504, _LOST
+        self._journal(signed_in.id, request, cmdlet, given, status, answer, body, part=True)
+        headers: dict[str, JsonValue] = {"Content-Type": "application/json"}
+        if fault and fault.retry_after is not None and status in (429, 503):
+            headers["Retry-After"] = fault.retry_after
+        spoilt: JsonValue = "not an object" if fault and fault.kind in ("malformed", "html") else answer
+        return {"id": part["id"], "status": status, "headers": headers, "body": spoilt}
 
     def _ran(
         self, request: web.Request, signed_in: SignedIn, cmdlet: str, given: Json, instead: tuple[int, Json | None]
@@ -231,13 +278,22 @@ class SimulatedExchange:
         return web.Response(status=401, headers=headers)
 
     def _journal(
-        self, tenant: str, request: web.Request, cmdlet: str, given: Json, status: int, answer: Json | None, body: Json
+        self,
+        tenant: str,
+        request: web.Request,
+        cmdlet: str,
+        given: Json,
+        status: int,
+        answer: Json | None,
+        body: Json,
+        *,
+        part: bool = False,
     ) -> None:
         headers = {name.lower(): value for name, value in request.headers.items()}
         headers.pop("authorization", None)
         number = len(self.calls) + 1
         kept = cast("Json", json.loads(json.dumps(answer))) if answer is not None else None
-        self.calls.append(Call(number, self.now(), tenant, cmdlet, given, headers, status, kept, body))
+        self.calls.append(Call(number, self.now(), tenant, cmdlet, given, headers, status, kept, body, part))
 
     # --- the lab's side
 

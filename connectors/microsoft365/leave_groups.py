@@ -32,6 +32,7 @@ class LeaveGroups(Removal):
     controls = ("CIS 6.2", "CIS 5.3", "NIST PS-4", "NIST AC-2")
     permissions = ("GroupMember.ReadWrite.All", "Directory.Read.All")
     none = "is in no group"
+    side_by_side = True
 
     def wanted(self, choices: Choices, facts: Microsoft365Facts) -> bool:
         known = facts.belongings

@@ -92,8 +92,15 @@ class ReleaseLicences(Removal):
             ),
         )
 
+    async def act_at_once(self, ctx: Ctx, items: Sequence[Item]) -> Accepted | None:
+        # One that must stay is refused by itself, with its reason.
+        if any(_may_carry(item) for item in items) and await why_mailbox_needs_licence(ctx):
+            return None
+        await assign(ctx.api, ctx.account.id, self.permissions, remove=tuple(item.key for item in items))
+        return Accepted()
+
     async def remove(self, ctx: Ctx, item: Item) -> None:
-        if item.before.get("carriesMailbox") is not False and (why := await why_mailbox_needs_licence(ctx)):
+        if _may_carry(item) and (why := await why_mailbox_needs_licence(ctx)):
             raise Refused(VENDOR, f"release {item.title}", why, "Settle that, then retry.")
         try:
             await assign(ctx.api, ctx.account.id, self.permissions, remove=(item.key,))
@@ -220,6 +227,11 @@ def _item(licence: Licence, *, to: str = "") -> Item:
             **({"to": to} if to else {}),
         },
     )
+
+
+def _may_carry(item: Item) -> bool:
+    """Whether the mailbox may live on it; so does one of which that could not be read."""
+    return item.before.get("carriesMailbox") is not False
 
 
 def _licence(item: Item) -> Licence:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aiohttp import web
 from pydantic import JsonValue
@@ -252,7 +252,7 @@ class SimulatedMicrosoft:
         headers = cast("dict[str, str]", part.get("headers") or {})
         asked = Asked(
             str(part["method"]),
-            url.path,
+            unquote(url.path),
             dict(parse_qsl(url.query, keep_blank_values=True)),
             cast("Json", part.get("body") or {}),
             headers.get("ConsistencyLevel", "").casefold() == "eventual",
@@ -261,6 +261,9 @@ class SimulatedMicrosoft:
         fault = self._due(tenant, f"{asked.method} {asked.path}", named=True)
         answer = _faulty(fault) if fault else None
         answer = answer or self._directory(tenant).answer(asked)
+        if fault and fault.kind in ("lost", "hang", "drop"):
+            # Inside a batch a lost answer is a 504 of its own.
+            answer = error(504, "UnknownError", "The gateway timed out.")
         told: dict[str, JsonValue] = {"Content-Type": "application/json"}
         if fault and fault.retry_after is not None:
             told["Retry-After"] = fault.retry_after

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from sqlmodel import Session, select
 
@@ -25,7 +27,7 @@ from handlers.cases.states import (
 from handlers.cases.tables import AccountRow, CardRow, Case, Plan, StepRow
 from handlers.cases.wanted import PROPOSE, want
 from handlers.house import House
-from handlers.plan.digest import LOCK_OUT, REST, steps_of
+from handlers.plan.digest import LOCK_OUT, REST
 from handlers.plan.readings import choices_of
 from handlers.plan.rows import ByStep, by_step, case_plans, case_steps
 from handlers.questions import answers_of, questions_of
@@ -37,63 +39,93 @@ A_WHILE = timedelta(minutes=1)
 """Time in which something may have undone a lock-out that its plan's last step has only followed since."""
 
 
+@dataclass
+class _Round:
+    """What one round of decisions about a case rests on, each read once."""
+
+    session: Session
+    house: House
+    case: Case
+
+    @cached_property
+    def plans(self) -> list[Plan]:
+        return case_plans(self.session, self.case.id)
+
+    @cached_property
+    def steps(self) -> list[StepRow]:
+        return sorted(case_steps(self.session, self.case.id), key=lambda row: row.place)
+
+    @cached_property
+    def by_name(self) -> ByStep:
+        return by_step(self.steps)
+
+    @cached_property
+    def choices(self) -> dict[str, str]:
+        return choices_of(self.session, self.case.id)
+
+    @cached_property
+    def accounts(self) -> dict[str, AccountRow]:
+        found = self.session.exec(select(AccountRow).where(AccountRow.case_id == self.case.id))
+        return {account.system: account for account in found}
+
+    def steps_of(self, plan: Plan) -> list[StepRow]:
+        return [row for row in self.steps if row.plan_id == plan.id]
+
+
 def advance(session: Session, house: House, case: Case) -> None:
     """Free what may go on, bring the plans' states up to date, and have the cards redrawn."""
-    by_name = by_step(case_steps(session, case.id))
-    plans = case_plans(session, case.id)
-    for plan in plans:
+    now = _Round(session, house, case)
+    for plan in now.plans:
         if PlanState(plan.state) not in OPEN_PLANS:
             continue
-        waves = _open_waves(session, case, plan, plans)
-        for row in steps_of(session, plan.id):
+        waves = _open_waves(now, plan)
+        for row in now.steps_of(plan):
             if row.state == StepState.PENDING:
-                _free(session, house, case, row, by_name, waves)
-        refresh_plan(session, house, plan.id)
+                _free(now, row, waves)
+        _refresh(now, plan)
         _say_locked_out(session, house, case, plan)
     cards.redraw(session, house, case)
 
 
 def blocked(session: Session, house: House, row: StepRow) -> str:
     """Why pressing Retry would do harm, as a sentence, or ''."""
-    by_name = by_step(case_steps(session, row.case_id))
-    case = session.get_one(Case, row.case_id)
-    harm = _harm_in_going_on(session, house, case, row, by_name)
-    if not harm and not _ready(house, row, by_name):
+    now = _Round(session, house, session.get_one(Case, row.case_id))
+    harm = _harm_in_going_on(now, row)
+    if not harm and not _ready(now, row):
         return "It waits for another step that is not confirmed yet."
     return harm
 
 
-def _free(session: Session, house: House, case: Case, row: StepRow, by_name: ByStep, waves: frozenset[Wave]) -> None:
-    harm = _harm_in_going_on(session, house, case, row, by_name)
+def _free(now: _Round, row: StepRow, waves: frozenset[Wave]) -> None:
+    harm = _harm_in_going_on(now, row)
     if harm:
         row.state = move_step(StepState.PENDING, StepEvent.STUCK)
         row.reason = harm
-        tell(session, house, case, row)
-    elif row.wave in waves and _ready(house, row, by_name):
+        tell(now.session, now.house, now.case, row)
+    elif row.wave in waves and _ready(now, row):
         row.state = move_step(StepState.PENDING, StepEvent.FREED)
-        again(session, house, row, 0)
-    session.add(row)
+        again(now.session, now.house, row, 0)
+    now.session.add(row)
 
 
-def _open_waves(session: Session, case: Case, plan: Plan, plans: list[Plan]) -> frozenset[Wave]:
+def _open_waves(now: _Round, plan: Plan) -> frozenset[Wave]:
     """What may begin: before its lock-out is approved, a plan only preserves, and on good terms hands over."""
-    lock_out = next((one for one in plans if one.kind == LOCK_OUT), None)
+    lock_out = next((one for one in now.plans if one.kind == LOCK_OUT), None)
     if lock_out is None or lock_out.id == plan.id or PlanState(lock_out.state) not in UNDECIDED:
         return frozenset(Wave)
-    if choices_of(session, case.id).get("contentious") == "no":
+    if now.choices.get("contentious") == "no":
         return frozenset({Wave.PRESERVE, Wave.HAND_OVER})
     return frozenset({Wave.PRESERVE})
 
 
-def _ready(house: House, row: StepRow, by_name: ByStep) -> bool:
-    step = house.registry.find_step(row.step)
+def _ready(now: _Round, row: StepRow) -> bool:
+    step = now.house.registry.find_step(row.step)
     if step is None:
         return True
-    if not all(_met(house, other) for name in step.requires for other in by_name.get(name, ())):
+    if not all(_met(now.house, other) for name in step.requires for other in now.by_name.get(name, ())):
         return False
-    return all(
-        StepState(other.state) in SETTLED | WITH_PERSON for name in step.after for other in by_name.get(name, ())
-    )
+    earlier = [other for name in step.after for other in now.by_name.get(name, ())]
+    return all(StepState(other.state) in SETTLED | WITH_PERSON for other in earlier)
 
 
 def _met(house: House, row: StepRow) -> bool:
@@ -102,44 +134,47 @@ def _met(house: House, row: StepRow) -> bool:
     return row.state == StepState.DONE or stated
 
 
-def _harm_in_going_on(session: Session, house: House, case: Case, row: StepRow, by_name: ByStep) -> str:
+def _harm_in_going_on(now: _Round, row: StepRow) -> str:
     """Why this step must never start by itself, or '': a requirement can't be confirmed any more."""
-    step = house.registry.find_step(row.step)
+    step = now.house.registry.find_step(row.step)
     for name in step.requires if step else ():
-        others = by_name.get(name, [])
-        if not others and not _shown_unneeded(session, house, case, name):
+        others = now.by_name.get(name, [])
+        if not others and not _shown_unneeded(now, name):
             return f"It needs '{name}' confirmed first, and that is in no plan of this case."
         for other in others:
-            if StepState(other.state) in SETTLED and not _met(house, other):
+            if StepState(other.state) in SETTLED and not _met(now.house, other):
                 return f"It needs '{other.title}' confirmed first, which is {other.state}."
     return ""
 
 
-def _shown_unneeded(session: Session, house: House, case: Case, name: str) -> bool:
-    step = house.registry.find_step(name)
+def _shown_unneeded(now: _Round, name: str) -> bool:
+    step = now.house.registry.find_step(name)
     system = name.partition(".")[0]
-    account = session.get(AccountRow, (case.id, system))
+    account = now.accounts.get(system)
     if account is None:
         # Read and nothing found: a person without a mailbox has none to convert.
-        client = house.roster.client(case.client)
+        client = now.house.roster.client(now.case.client)
         return client is not None and system in client.systems
     if step is None or account.error:
         return False
-    facts = house.registry.get(system).facts_model.model_validate(account.facts)
-    return not step.wanted(choices_of(session, case.id), facts)
+    facts = now.house.registry.get(system).facts_model.model_validate(account.facts)
+    return not step.wanted(now.choices, facts)
 
 
-def refresh_plan(session: Session, house: House, plan_id: str) -> None:
+def works_again(session: Session, house: House, row: StepRow) -> None:
+    """An attempt at that step has begun: its plan may have stood still until now."""
+    plan = session.get_one(Plan, row.plan_id)
+    if plan.state in {PlanState.WAITING, PlanState.NEEDS_PERSON}:
+        _refresh(_Round(session, house, session.get_one(Case, row.case_id)), plan)
+
+
+def _refresh(now: _Round, plan: Plan) -> None:
     """Derive an approved plan's state from its steps, and say so when it is over."""
-    plan = session.get_one(Plan, plan_id)
-    if PlanState(plan.state) not in OPEN_PLANS:
-        return
-    rows = steps_of(session, plan_id)
-    event = plan_event(StepState(row.state) for row in rows)
+    session, house, case = now.session, now.house, now.case
+    event = plan_event(StepState(row.state) for row in now.steps_of(plan))
     before = plan.state
     plan.state = move_plan(PlanState(plan.state), event)
     session.add(plan)
-    case = session.get_one(Case, plan.case_id)
     if event is PlanEvent.SETTLED:
         plan.settled_at = house.clock.now()
         record(session, house.clock.now(), "plan done", case_id=case.id, detail={"kind": plan.kind})

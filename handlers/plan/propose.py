@@ -22,11 +22,13 @@ from connectors.contract import (
     VendorError,
     Wave,
 )
+from connectors.together import LINGER
 from handlers.cases.states import PlanEvent, PlanState, StepState, move_plan
 from handlers.cases.tables import Case, ItemRow, Plan, StepRow
 from handlers.house import House
 from handlers.plan.digest import LOCK_OUT, UNREAD, digest_of
-from handlers.plan.readings import Reading, context
+from handlers.plan.readings import Reading, accounts_of, context
+from handlers.plan.retry import TOGETHER
 
 log = logging.getLogger("offboard.propose")
 
@@ -54,10 +56,13 @@ async def look_everywhere(
 ) -> list[Proposed]:
     """Have every wanted step look, all at once. A look that fails becomes a task in words."""
 
+    known = accounts_of(readings)
+
     async def look(reading: Reading, step: AnyStep, subject: str) -> Proposed:
+        LINGER.set(TOGETHER)
         try:
             _, api = await house.connection(case.client, reading.system)
-            ctx = context(house, case, reading, api, choices, f"{case.id}:{step.id}:{subject}", subject)
+            ctx = context(house, case, reading, known, api, choices, f"{case.id}:{step.id}:{subject}", subject)
             return Proposed(reading.system, step, subject, await step.look(ctx))
         except VendorError as error:
             # The step stays in the plan: the engine looks again and retries by its own rules.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from handlers.cases.wanted import leaver_of
 from handlers.house import House
 
 log = logging.getLogger("offboard.readings")
+
+Accounts = Mapping[str, Account]
+"""System → the leaver's account there."""
 
 
 @dataclass(frozen=True)
@@ -118,34 +122,48 @@ def _row(house: House, case: Case, reading: Reading) -> AccountRow:
 def readings_of(session: Session, house: House, case_id: str) -> list[Reading]:
     """What was written down, back as objects."""
     rows = session.exec(select(AccountRow).where(AccountRow.case_id == case_id).order_by(col(AccountRow.system)))
-    readings: list[Reading] = []
-    for row in rows:
-        if row.error:
-            readings.append(Reading(row.system, None, None, row.error))
-        else:
-            model = house.registry.get(row.system).facts_model
-            account = Account.model_validate(row.account)
-            readings.append(Reading(row.system, account, model.model_validate(row.facts)))
-    return readings
+    return [reading_of(house, row) for row in rows]
 
 
-def reader(house: House, client_id: str, leaver: Account) -> Read:
-    """How a system asks another one about the leaver, by the account chosen in the directory."""
+def reading_of(house: House, row: AccountRow) -> Reading:
+    """One of them. Raises ValidationError when another version of the connector wrote it."""
+    if row.error:
+        return Reading(row.system, None, None, row.error)
+    facts = house.registry.get(row.system).facts_model.model_validate(row.facts)
+    return Reading(row.system, Account.model_validate(row.account), facts)
+
+
+def accounts_of(readings: Iterable[Reading]) -> Accounts:
+    """The leaver's accounts among what was read."""
+    return {reading.system: reading.account for reading in readings if reading.account is not None}
+
+
+def reader(house: House, client_id: str, leaver: Account, known: Accounts | None = None) -> Read:
+    """How a system asks another one about the leaver; whose account there is known already is not looked for again."""
 
     async def read(name: str) -> Json:
         system, _, _ = name.partition(".")
         connector, other = await house.connection(client_id, system)
-        found = await connector.find(other, leaver)
-        return await connector.reads()[name](other, found[0] if found else Account(system=system, id="", name=""))
+        account = (known or {}).get(system)
+        if account is None:
+            found = await connector.find(other, leaver)
+            account = found[0] if found else Account(system=system, id="", name="")
+        return await connector.reads()[name](other, account)
 
     return read
 
 
 def context(
-    house: House, case: Case, reading: Reading, api: object, choices: dict[str, str], key: str, subject: str = ""
+    house: House,
+    case: Case,
+    reading: Reading,
+    known: Accounts,
+    api: object,
+    choices: dict[str, str],
+    key: str,
+    subject: str = "",
 ) -> Context[Any, Any]:
-    """What a step is given; `reading` must have an account."""
-
+    """What a step is given; `reading` is its own system's and must have an account."""
     if reading.account is None or reading.facts is None:
         raise ValueError(f"{reading.system} has no account to work on")
     return Context(
@@ -155,6 +173,6 @@ def context(
         choices=choices,
         clock=house.clock,
         key=key,
-        read=reader(house, case.client, leaver_of(case)),
+        read=reader(house, case.client, leaver_of(case), known),
         subject=subject,
     )

@@ -13,6 +13,9 @@ PATIENCE = timedelta(minutes=5)
 IN_PLACE = 3.0
 """Seconds a step may wait for a read-back without giving up its place."""
 
+TOGETHER = 0.015
+"""Seconds a step's request may wait for others to share a call with; what ends access at once never waits."""
+
 SAFETY_NET = 10.0
 """Seconds after which the queue looks whether an attempt started in this process has happened."""
 

@@ -10,11 +10,7 @@ import asyncio
 import logging
 from typing import Any
 
-from pydantic import BaseModel
-from sqlmodel import Session
-
 from connectors.contract import (
-    Account,
     AnyStep,
     Context,
     Done,
@@ -30,26 +26,23 @@ from connectors.contract import (
     VendorError,
     Waiting,
 )
-from handlers.cases.states import StepEvent, StepState, move_step
-from handlers.cases.tables import AccountRow, Case, Plan, StepRow
+from connectors.together import LINGER
 from handlers.cases.wanted import leaver_of
 from handlers.house import House
-from handlers.plan.advance import refresh_plan
-from handlers.plan.digest import UNREAD, items_of
-from handlers.plan.readings import Reading, choices_of, context, read_one
+from handlers.plan.claim import Claim, claimed
+from handlers.plan.digest import UNREAD
+from handlers.plan.readings import Reading, context, read_one, reading_of
 from handlers.plan.results import Confirmed, HandedOver, NowRead, Result, Slow, Stated, Stuck, after_trouble
-from handlers.plan.retry import LEASE
+from handlers.plan.retry import LEASE, TOGETHER
 from handlers.plan.settle import settle
-from handlers.plan.work import Claim, LostRow, NotYet, Work, to_read_back
+from handlers.plan.work import LostRow, NotYet, Work, to_read_back
 
 log = logging.getLogger("offboard.run")
-
-CLAIMABLE = frozenset({StepState.READY, StepState.WAITING, StepState.RUNNING})
 
 
 async def attempt(house: House, step_id: str, number: int) -> None:
     """Carry out attempt `number` of that step, unless somebody else did or does."""
-    claim = await house.store.write(lambda session: _claim(session, house, step_id, number), urgent=True)
+    claim = await claimed(house, step_id, number)
     if claim is None:
         return
     try:
@@ -70,44 +63,27 @@ async def attempt(house: House, step_id: str, number: int) -> None:
     await house.store.write(lambda session: settle(session, house, step_id, claim.token, result), urgent=True)
 
 
-def _claim(session: Session, house: House, step_id: str, number: int) -> Claim | None:
-    row = session.get(StepRow, step_id)
-    now = house.clock.now()
-    if row is None or row.attempt != number or row.state not in CLAIMABLE:
-        return None
-    if row.state == StepState.RUNNING and row.lease_until and row.lease_until > now:
-        return None
-    row.state = move_step(StepState(row.state), StepEvent.CLAIMED)
-    row.owner = house.new_id()
-    row.lease_until = now + LEASE
-    row.due_at = None
-    session.add(row)
-    refresh_plan(session, house, row.plan_id)
-    case = session.get_one(Case, row.case_id)
-    account = session.get(AccountRow, (row.case_id, row.system))
-    approved_at = session.get_one(Plan, row.plan_id).approved_at or now
-    items, choices = items_of(session, step_id), choices_of(session, case.id)
-    return Claim(row, items, case, account, choices, row.owner, approved_at)
-
-
 async def _carry_out(house: House, claim: Claim) -> Result:
     if claim.row.step.endswith(f".{UNREAD}"):
         return await _unread(house, claim)
     step = house.registry.step(claim.row.step)
+    # What this attempt asks may travel with what its neighbours ask; a task of its own, so it is said for it alone.
+    LINGER.set(0.0 if step.immediate else TOGETHER)
     _, api = await house.connection(claim.case.client, claim.row.system)
-    ctx = context(house, claim.case, _reading(house, claim), api, claim.choices, claim.row.id, claim.row.subject)
+    ctx = context(
+        house, claim.case, _reading(house, claim), claim.known, api, claim.choices, claim.row.id, claim.row.subject
+    )
     if claim.row.by_hand:
         return await _read_back(step, ctx, claim)
     return await Work(house, claim, step, ctx).run()
 
 
 def _reading(house: House, claim: Claim) -> Reading:
-    """The account and its facts as they were written down; raises ValidationError when another version wrote them."""
-    kept = claim.account
-    if kept is None or kept.error:
+    """Its own account and facts as they were written down; raises ValidationError when another version wrote them."""
+    kept = claim.accounts.get(claim.row.system)
+    if kept is None:
         return Reading(claim.row.system, None, None, "it could not be read when the plan was made")
-    facts: BaseModel = house.registry.get(claim.row.system).facts_model.model_validate(kept.facts)
-    return Reading(claim.row.system, Account.model_validate(kept.account), facts)
+    return reading_of(house, kept)
 
 
 async def _unread(house: House, claim: Claim) -> Result:

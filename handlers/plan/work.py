@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
@@ -20,6 +20,7 @@ from connectors.contract import (
     NotBefore,
     Nothing,
     Outcome,
+    Refused,
     Task,
     Todo,
     Unreachable,
@@ -29,9 +30,10 @@ from connectors.contract import (
     Wave,
 )
 from handlers.cases.states import StepState
-from handlers.cases.tables import AccountRow, Case, ItemRow, StepRow
+from handlers.cases.tables import Case, ItemRow, StepRow
 from handlers.cases.wanted import RESTORE, want
 from handlers.house import House
+from handlers.plan.claim import Claim
 from handlers.plan.results import Confirmed, Later, Result, Slow, Stuck, after_trouble, unchanged, worst
 from handlers.plan.retry import IN_PLACE, LEASE
 
@@ -46,19 +48,6 @@ class NotYet(Exception):
     def __init__(self, seconds: float, reason: str) -> None:
         self.seconds, self.reason = seconds, reason
         super().__init__(reason)
-
-
-@dataclass
-class Claim:
-    """What an attempt was given when it took the row."""
-
-    row: StepRow
-    items: list[ItemRow]
-    case: Case
-    account: AccountRow | None
-    choices: dict[str, str]
-    token: str
-    approved_at: datetime
 
 
 @dataclass
@@ -92,16 +81,10 @@ class Work:
                         await self._item_done(item, evidence)
                 case _:
                     return unchanged(finding)
-        problems: list[Result] = []
         await self._mean(to_act)
-        for item in to_act:
-            problem = await self._act(item)
-            if problem is None:
-                to_confirm.append(item)
-                continue
-            problems.append(problem)
-            if isinstance(problem, Later):
-                break
+        acted = await self._act_on(to_act)
+        to_confirm += [item for item, problem in acted if problem is None]
+        problems = [problem for _, problem in acted if problem is not None]
         for item in await self._unproved(to_confirm):
             problem = await self._confirm(item)
             if problem is not None:
@@ -206,25 +189,59 @@ class Work:
             await self.house.store.write(write, urgent=True)
         self._repeated = {item.id for item in items} - {item.id for item in new}
 
+    async def _act_on(self, items: list[ItemRow]) -> list[tuple[ItemRow, Result | None]]:
+        """Change them, in one call or side by side where the step can; answers what is the matter with each."""
+        if len(items) > 1 and (at_once := await self._act_at_once(items)) is not None:
+            return at_once
+        if self.step.side_by_side:
+            return list(zip(items, await asyncio.gather(*(self._act(item) for item in items)), strict=True))
+        acted: list[tuple[ItemRow, Result | None]] = []
+        for item in items:
+            acted.append((item, await self._act(item)))
+            if isinstance(acted[-1][1], Later):
+                break
+        return acted
+
+    async def _act_at_once(self, items: list[ItemRow]) -> list[tuple[ItemRow, Result | None]] | None:
+        """All of them in one call; None where that can't be, or was refused: then each has a refusal of its own."""
+        try:
+            accepted = await self.step.act_at_once(self.ctx, [_item(item) for item in items])
+        except Refused:
+            return None
+        except VendorError as error:
+            return [(item, await self._trouble(item, error)) for item in items]
+        if accepted is None:
+            return None
+        for item in items:
+            await self._accepted(item, accepted)
+        return [(item, None) for item in items]
+
     async def _act(self, item: ItemRow) -> Result | None:
         intent = self._intent(item, repeated=item.id in self._repeated)
         try:
             accepted = await self.step.act(self.ctx, _item(item), intent)
         except VendorError as error:
-            if isinstance(error, Unreachable):
-                await self.house.store.write(lambda session: self._undo_if_stopped(session, item))
-            return after_trouble(error, self.claim.row.troubles)
+            return await self._trouble(item, error)
+        await self._accepted(item, accepted)
+        return None
 
+    async def _trouble(self, item: ItemRow, error: VendorError) -> Result:
+        if isinstance(error, Unreachable):
+            await self.house.store.write(lambda session: self._undo_if_stopped(session, item))
+        return after_trouble(error, self.claim.row.troubles)
+
+    async def _accepted(self, item: ItemRow, accepted: Accepted) -> None:
         def write(session: Session) -> None:
             self._hold(session)
-            _accept(session, item, accepted, self.house.clock.now())
+            item.accepted_at = self.house.clock.now()
+            item.reference = accepted.reference
+            session.add(item)
 
         try:
             await self.house.store.write(write, urgent=True)
         except LostRow:
             await self.house.store.write(lambda session: self._undo_if_stopped(session, item))
             raise
-        return None
 
     def _undo_if_stopped(self, session: Session, item: ItemRow) -> None:
         """The case was stopped while the vendor was at it: what was restored meanwhile may be gone again."""
@@ -306,12 +323,6 @@ def to_read_back(finding: Todo | NotBefore | Task, title: str, rows: list[ItemRo
         return [Item(key="by hand", title=title)]
     before = {row.key: row.before for row in rows}
     return [item.model_copy(update={"before": before.get(item.key, item.before)}) for item in finding.items]
-
-
-def _accept(session: Session, item: ItemRow, accepted: Accepted, now: datetime) -> None:
-    item.accepted_at = now
-    item.reference = accepted.reference
-    session.add(item)
 
 
 def _item(row: ItemRow) -> Item:

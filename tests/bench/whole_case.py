@@ -15,12 +15,13 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.lab.companies import Companies
 from bot.lab.sample_clients import MARIA, SAM, TECHNICIANS
+from connectors.exchange.simulator import BATCH
 from connectors.exchange.simulator import Call as Cmdlet
 from connectors.exchange.simulator import Fault as ExchangeFault
 from connectors.microsoft365.simulated_people import CONTOSO
@@ -111,21 +112,34 @@ async def _ours(city: City, companies: Companies, leaver: Leaver) -> Cost:
     await city.clicks(SAM.user, *approve)
     ended = await _ended(city, leaver.name)
     graph, cmdlets = companies.microsoft.calls[asked:], companies.exchange.calls[run:]
-    whole = [call for call in graph if not call.part]
-    return Cost((ended - begun).total_seconds(), len(whole) + len(cmdlets), _changes(graph, cmdlets))
+    whole = [call for call in (*graph, *cmdlets) if not call.part]
+    return Cost((ended - begun).total_seconds(), len(whole), _changes(graph, cmdlets))
 
 
-def _changes(graph: Iterable[Call], cmdlets: Iterable[Cmdlet]) -> int:
-    """Changes whose effect both have; a batch is one that has a change among its parts."""
+def _changes(graph: Sequence[Call], cmdlets: Sequence[Cmdlet]) -> int:
+    """Changes whose effect both have; a batch is one that has such a change among its parts."""
+    revocations = [call for call in graph if call.path.endswith("/revokeSignInSessions")]
+    asked = [
+        (call.part, call.path == "/$batch", call.method != "GET" and call not in revocations[1:]) for call in graph
+    ]
+    ran = [(one.part, one.cmdlet == BATCH, _has_their_effect(one.cmdlet)) for one in cmdlets]
+    return _changing(asked) + _changing(ran)
+
+
+def _has_their_effect(cmdlet: str) -> bool:
+    return cmdlet != BATCH and not cmdlet.startswith("Get-") and cmdlet not in ONLY_OURS
+
+
+def _changing(calls: Iterable[tuple[bool, bool, bool]]) -> int:
+    """How many of them change something: (part of the next batch, a batch itself, a change)."""
     changes, within = 0, False
-    for call in graph:
-        if call.part:
-            within = within or call.method != "GET"
+    for part, batch, change in calls:
+        if part:
+            within = within or change
             continue
-        changes += within if call.path == "/$batch" else call.method != "GET"
+        changes += within if batch else change
         within = False
-    changes -= 1  # the second revocation
-    return changes + sum(1 for one in cmdlets if not one.cmdlet.startswith("Get-") and one.cmdlet not in ONLY_OURS)
+    return changes
 
 
 async def _ended(city: City, name: str) -> datetime:
