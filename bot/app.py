@@ -7,8 +7,10 @@ import logging
 import secrets
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 import httpx
 import sqlalchemy as sa
@@ -17,9 +19,12 @@ from aiohttp import web
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from bot.cli_edge import cli_routes
+from bot.key_vault import KeyVault
 from bot.settings import PREFIX, Settings, WrongSettings, resolve_secret
 from bot.slack.chat import SlackChat
-from bot.slack.edge import slack_routes
+from bot.slack.installations import Unreadable
+from bot.slack.service import SlackService
 from connectors.contract import Surroundings
 from connectors.limiter import VendorLimiter
 from connectors.registry import Registry
@@ -70,33 +75,48 @@ class Ears:
 
 def build(settings: Settings, registry: Registry | None = None) -> web.Application:
     """The service as an aiohttp app. Raises WrongSettings; nothing runs until it is started."""
-    signing_secret = resolve_secret(settings.slack.signing_secret)
-    for token in settings.slack.workspaces.values():
-        # Not kept: only so that a missing one stops the start, and not the first card.
-        resolve_secret(token)
-    chat = SlackChat(
-        {team: lambda reference=token: resolve_secret(reference) for team, token in settings.slack.workspaces.items()},
-        base_url=settings.slack.base_url,
-    )
+    vault = KeyVault(ca_file=settings.environment.ca_file)
+    secret = partial(resolve_secret, vault=vault)
+    slack = _slack(settings, secret)
     queue = DbosQueue(settings.environment.database, SystemClock().sleep)
-    house = _house(settings, chat, queue, registry or Registry())
+    house = _house(settings, slack.chat, queue, registry or Registry(), secret)
     app = web.Application()
-    app.router.add_get("/health", lambda _request: _health(house))
-    edge = slack_routes(app, Ears(house), chat, signing_secret=signing_secret, commands=tuple(COMMANDS))
+    app.router.add_get("/health", lambda _request: _health(house, slack))
+    slack.mount(app, Ears(house), tuple(COMMANDS))
+    cli_routes(app, house, secret)
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
         # The file is ours before anything is written to it: a second process must change nothing.
         prepare(queue, settings.environment.database)
+        try:
+            await slack.take_over()
+        except Unreadable as sentence:
+            queue.release()
+            raise Unusable(str(sentence)) from None
+        await vault.read_all(settings.vault_references)
+        keeping = asyncio.create_task(vault.keep())
         loops = Loops(house)
         await loops.start()
+        await slack.start()
         yield
-        await edge.settle()
+        await slack.stop()
         await loops.stop()
-        await chat.close()
+        await slack.chat.close()
         house.store.close()
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        vault.close()
 
     app.cleanup_ctx.append(run)
     return app
+
+
+def _slack(settings: Settings, secret: Callable[[str], str]) -> SlackService:
+    file = Path(f"{sa.make_url(settings.environment.database).database}.installations")
+    try:
+        return SlackService(settings.slack, secret, beside=file, msp=settings.roster.msp.name)
+    except Unreadable as sentence:
+        raise WrongSettings(str(sentence)) from None
 
 
 def prepare(queue: DbosQueue, url: str) -> None:
@@ -118,7 +138,9 @@ def prepare(queue: DbosQueue, url: str) -> None:
         raise Unusable(f"{sa.make_url(url).database} can't be used ({cause}): {fix}.")
 
 
-def _house(settings: Settings, chat: SlackChat, queue: DbosQueue, registry: Registry) -> House:
+def _house(
+    settings: Settings, chat: SlackChat, queue: DbosQueue, registry: Registry, secret: Callable[[str], str]
+) -> House:
     clock = SystemClock()
     limiter = VendorLimiter(clock)
 
@@ -127,7 +149,7 @@ def _house(settings: Settings, chat: SlackChat, queue: DbosQueue, registry: Regi
             client=client,
             clock=clock,
             limiter=limiter,
-            secret=resolve_secret,
+            secret=secret,
             # 32 random characters and more; the four classes satisfy every password policy.
             password=lambda: f"{secrets.token_urlsafe(36)}aA1!",
             ca_file=settings.environment.ca_file,
@@ -141,26 +163,26 @@ def _house(settings: Settings, chat: SlackChat, queue: DbosQueue, registry: Regi
         clock=clock,
         surroundings=surroundings,
         chats={"slack": chat},
-        page=lambda sentence: _page(settings, sentence),
+        page=lambda sentence: _page(settings, sentence, secret),
         new_id=lambda: str(uuid_utils.uuid7()),
         new_token=lambda: secrets.token_urlsafe(16),
     )
 
 
-async def _page(settings: Settings, sentence: str) -> None:
+async def _page(settings: Settings, sentence: str, secret: Callable[[str], str]) -> None:
     """Send the page to the configured webhook; raises httpx.HTTPError when it is not taken."""
     if not settings.roster.msp.pager:
         log.warning("nobody is paged: msp.pager is not set in %s", settings.environment.clients)
         return
     async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
-        answer = await client.post(resolve_secret(settings.roster.msp.pager), json={"text": sentence})
+        answer = await client.post(secret(settings.roster.msp.pager), json={"text": sentence})
         answer.raise_for_status()
 
 
-async def _health(house: House) -> web.Response:
-    """200 while the database answers; the body names nobody."""
+async def _health(house: House, slack: SlackService) -> web.Response:
+    """200 while the database answers, and whether Slack's socket is up, if there is one; it names nobody."""
     await house.store.read(lambda session: session.connection().exec_driver_sql("SELECT 1").scalar())
-    return web.json_response({"status": "ok"})
+    return web.json_response({"status": "ok", **await slack.health()})
 
 
 def serve(settings: Settings) -> None:

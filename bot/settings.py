@@ -11,7 +11,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from connectors.references import SecretReference, check_reference
+from bot.key_vault import KeyVault, NoSecret
+from bot.slack.settings import PLATFORM, Slack, misfits
+from connectors.references import KEY_VAULT, check_reference
 from connectors.registry import EVERYWHERE, Registry
 from handlers.people import Roster
 
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 PREFIX = "OFFBOARD_"
 FOR_TESTS = frozenset({"OFFBOARD_SPECS"})
 """Variables of that prefix that are not the service's."""
-PLATFORM = "slack"
-"""The one chat this version speaks in."""
 RESERVED = frozenset({"technicians", "admins"})
 """Whom cards go to that are nobody in particular; no person may be called so."""
 
@@ -42,6 +42,8 @@ class Environment(BaseSettings):
     port: int = Field(default=8700, ge=1, le=65535)
     ca_file: Path | None = None
     """Extra certificate authority: for the lab's stand-ins, never needed for the real services."""
+    key_file: Path | None = None
+    """Whose commands `offboard status` and `offboard approve` are: the file with that person's key."""
 
     @field_validator("database")
     @classmethod
@@ -61,17 +63,6 @@ class Environment(BaseSettings):
         return value
 
 
-class Slack(BaseModel):
-    """The Slack app: its signing secret and one bot token per workspace it is installed in."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    signing_secret: SecretReference
-    workspaces: dict[str, SecretReference]
-    """Team id → reference to the bot token there."""
-    base_url: str = "https://slack.com/api/"
-
-
 class Settings(BaseModel):
     """Everything configured, checked."""
 
@@ -81,10 +72,20 @@ class Settings(BaseModel):
     slack: Slack
     roster: Roster
 
+    @property
+    def vault_references(self) -> tuple[str, ...]:
+        """Every secret that lies in Azure Key Vault."""
+        return tuple(dict.fromkeys(_in_vaults(self.slack.model_dump()) + _in_vaults(self.roster.model_dump())))
 
-def resolve_secret(reference: str) -> str:
-    """The secret behind a reference, read now and kept nowhere. Raises WrongSettings naming the reference."""
+
+def resolve_secret(reference: str, vault: KeyVault | None = None) -> str:
+    """The secret behind a reference, read now and kept nowhere. Raises WrongSettings naming the reference.
+
+    What lies in Azure Key Vault is read by `vault`, which keeps it for minutes; without one it is read now.
+    """
     kind, _, rest = check_reference(reference).partition("/")
+    if kind == "keyvault":
+        return _from_vault(reference, vault)
     if kind == "env":
         value = os.environ.get(rest, "")
         if not value:
@@ -99,6 +100,26 @@ def resolve_secret(reference: str) -> str:
     if not value:
         raise WrongSettings(f"The secret {reference} is empty: write it into {rest}.")
     return value
+
+
+def _from_vault(reference: str, vault: KeyVault | None) -> str:
+    used = vault or KeyVault()
+    try:
+        return used.secret(reference)
+    except NoSecret as sentence:
+        raise WrongSettings(str(sentence)) from None
+    finally:
+        if used is not vault:
+            used.close()
+
+
+def _in_vaults(value: object) -> list[str]:
+    """The references to vaults anywhere in there."""
+    if isinstance(value, dict):
+        return [found for one in cast("dict[str, object]", value).values() for found in _in_vaults(one)]
+    if isinstance(value, list | tuple):
+        return [found for one in cast("list[object]", value) for found in _in_vaults(one)]
+    return [value] if isinstance(value, str) and KEY_VAULT.fullmatch(value) else []
 
 
 def load(environ: Mapping[str, str] | None = None, registry: Registry | None = None) -> Settings:
@@ -119,6 +140,11 @@ def load(environ: Mapping[str, str] | None = None, registry: Registry | None = N
     if not isinstance(content, dict):
         raise WrongSettings(f"{file} must hold the keys slack, msp, people and clients; see clients.example.yml.")
     return _check(environment, file, cast("dict[str, JsonValue]", content), registry or Registry())
+
+
+def here(environ: Mapping[str, str] | None = None) -> Environment:
+    """This machine's part alone: whoever asks a running service need not be able to read clients.yml."""
+    return _environment(os.environ if environ is None else environ)
 
 
 def _environment(environ: Mapping[str, str]) -> Environment:
@@ -151,7 +177,9 @@ def _check(environment: Environment, file: Path, content: dict[str, JsonValue], 
         slack = Slack.model_validate(content.get("slack", {}))
         where = ""
         clients = [_client(registry, file, one) for one in cast("list[JsonValue]", content["clients"])]
-        roster = Roster.model_validate({"msp": content.get("msp", {}), "people": content["people"], "clients": clients})
+        roster = Roster.model_validate(
+            {"msp": content.get("msp", {}), "people": content["people"], "clients": clients, "bound": slack.bound}
+        )
     except ValidationError as error:
         raise WrongSettings(_sentence(file, where, error, content)) from None
     for key, fix in _misfits(slack, roster):
@@ -200,13 +228,10 @@ def _check_defaults(registry: Registry, file: Path, client: str, defaults: JsonV
 
 def _misfits(slack: Slack, roster: Roster) -> Iterator[tuple[str, str]]:
     """Key and fix of whatever is well-formed by itself and would still leave somebody unreachable or unasked."""
-    installed = f"is not in slack.workspaces, so no card would arrive: use one of {', '.join(slack.workspaces)}"
     msp = roster.msp
     for key, channel in (("msp.technicians", msp.technicians), ("msp.admins", msp.admins)):
         if channel.platform != PLATFORM:
             yield f"{key}.platform", f"must be {PLATFORM}"
-        if channel.workspace not in slack.workspaces:
-            yield f"{key}.workspace", f"{channel.workspace} {installed}"
     if msp.admins.place == msp.technicians.place:
         yield "msp.admins.channel", "must be another channel than msp.technicians: cases about your own people go there"
     if not msp.phone.strip():
@@ -214,12 +239,12 @@ def _misfits(slack: Slack, roster: Roster) -> Iterator[tuple[str, str]]:
     for person in roster.people:
         if person.id in RESERVED:
             yield f"people.{person.id}.id", "is the bot's own word for a channel: choose another"
-        acts = person.technician or person.admin or person.manages or person.sees_all
+        if person.key and not (person.technician or person.admin):
+            yield f"people.{person.id}.key", "only technicians and admins use the command line: remove it"
         for actor in person.actors:
             if actor.platform != PLATFORM:
                 yield f"people.{person.id}.identities", f"'{actor}' must begin with {PLATFORM}/"
-            if acts and actor.workspace not in slack.workspaces:
-                yield f"people.{person.id}.identities", f"{actor.workspace} {installed}"
+    yield from misfits(slack, roster)
 
 
 def _sentence(file: Path, where: str, error: ValidationError, content: Mapping[str, JsonValue]) -> str:

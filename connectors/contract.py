@@ -460,6 +460,8 @@ class Connector(ABC, Generic[Api, Facts]):
     steps: ClassVar[tuple[Step[Any, Any], ...]]
     defaults: ClassVar[tuple[str, ...]] = ()
     """Ids of the questions it may ask that a client can have a standing answer to in clients.yml."""
+    paperwork: ClassVar[bool] = False
+    """The bill and the ticket: never asked anything for a lock-out to be planned, which must not wait for it."""
     desk: ClassVar[Desk[Any] | None] = None
     """The service desk it brings, where it is one."""
     directory: ClassVar[bool] = False
@@ -524,6 +526,13 @@ class Connector(ABC, Generic[Api, Facts]):
     async def contacts(self, api: Api) -> tuple[Contact, ...]:
         """Who may ask for this client, as this system has it; a service desk's."""
         return ()
+
+    def recalled(self, facts: Facts, read: str) -> Json | None:
+        """What that read would have said when these facts were read; None where only asking afresh will do. Pure.
+
+        Whoever is read late, once the work has begun, must still learn what was there before: the licences they held.
+        """
+        return None
 
     def reads(self) -> Mapping[str, Callable[[Api, Account], Awaitable[Json]]]:
         """Named reads that other systems' steps may ask for."""

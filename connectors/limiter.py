@@ -28,6 +28,10 @@ RATES: Mapping[str, Rate] = {
     # Entra directory: 3,500 resource units per 10 s for an app in a small tenant, a request costs 1-3
     # (Microsoft Graph throttling limits, read 2026-11); a third of it leaves room for others.
     "microsoft365": Rate(400, 10),
+    # "1,000 successful calls a minute" (Pax8's staff, 2026-11), for all clients of one provider together.
+    "pax8": Rate(300, 60),
+    # Trouble above some 1,000 a minute (ConnectWise Developer Guide, read 2026-11), likewise for all clients together.
+    "connectwise": Rate(300, 60),
     # Nobody publishes what Exchange allows over this address. A leaver is some hundred cmdlets within seconds and
     # then none: room for one of them at once, refilled slowly (our own judgement, 2026-11).
     "exchange": Rate(100, 10),

@@ -24,6 +24,8 @@ class Saving(BaseModel):
     title: str
     """'Microsoft 365 Business Premium, 1 seat'."""
     payer: Payer
+    part_number: str = ""
+    """Microsoft's part number, where it is a licence's: the line on the invoice falls no sooner than the seat."""
     monthly: Decimal
     """Less per month, in `currency`, a yearly price by its twelfth."""
     currency: str

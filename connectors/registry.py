@@ -10,9 +10,11 @@ from connectors.contract import AnyConnector, AnyStep, Connector
 
 MODULES: Mapping[str, str] = {
     "active_directory": "connectors.active_directory",
+    "connectwise": "connectors.connectwise",
     "elsewhere": "connectors.elsewhere",
     "exchange": "connectors.exchange",
     "microsoft365": "connectors.microsoft365",
+    "pax8": "connectors.pax8",
 }
 """Connector id → the module whose CONNECTOR it is."""
 

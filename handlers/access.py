@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from connectors.contract import Account
 from handlers.cases.tables import Approval, Case, Named, Plan
 from handlers.people import Client, Person, Roster
+from handlers.plan.digest import MONEY
 
 
 class Right(enum.StrEnum):
@@ -22,6 +23,7 @@ class Right(enum.StrEnum):
     ANSWER_FOR = "answer what the manager was not sure of"
     VOUCH = "say whether they asked for this case"
     APPROVE = "approve or reject a plan"
+    BILL = "approve or reject what changes a bill"
     REPAIR = "retry, skip, take over a step, or undo a wrong lock-out"
     WORK = "start a case for any client"
     NAME = "say who else may see the case"
@@ -52,6 +54,11 @@ class Relation:
         if self.client.own:
             return self.person.admin
         return self.person.technician or self.person.admin
+
+    @property
+    def bills(self) -> bool:
+        """Somebody of the MSP who decides about bills; about its own people's only an admin does."""
+        return self.chosen and self.person.billing and (self.person.admin or not (self.client and self.client.own))
 
     @property
     def manages(self) -> bool:
@@ -85,6 +92,7 @@ RIGHTS: dict[Right, Callable[[Relation], bool]] = {
     Right.APPROVE: lambda who: (
         who.works_here and not who.leaver and not who.requester and (not who.starter or who.vouched)
     ),
+    Right.BILL: lambda who: who.bills and not who.leaver and not who.requester,
     Right.REPAIR: lambda who: who.works_here and not who.leaver,
     Right.WORK: lambda who: who.works_here and not who.leaver,
     Right.NAME: lambda who: not who.leaver and (who.works_here or who.asks),
@@ -145,6 +153,11 @@ def may(session: Session, roster: Roster, person: Person, case: Case, right: Rig
     return RIGHTS[right](relation(session, roster, person, case))
 
 
+def decides(plan: Plan) -> Right:
+    """What somebody needs to approve that plan or reject it."""
+    return Right.BILL if plan.kind == MONEY else Right.APPROVE
+
+
 def approvals(session: Session, roster: Roster, plan: Plan) -> list[Approval]:
     """The yeses to the plan as it stands, of people who may still say so."""
     query = select(Approval).where(col(Approval.plan_id) == plan.id, col(Approval.digest) == plan.digest)
@@ -154,4 +167,4 @@ def approvals(session: Session, roster: Roster, plan: Plan) -> list[Approval]:
 
 def _still(session: Session, roster: Roster, case: Case, said: Approval) -> bool:
     person = roster.person(said.person)
-    return person is not None and may(session, roster, person, case, Right.APPROVE)
+    return person is not None and may(session, roster, person, case, decides(session.get_one(Plan, said.plan_id)))

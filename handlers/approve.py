@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from handlers.access import approvals
+from handlers import messages
+from handlers.access import approvals, decides, may
 from handlers.cases import cards, due
 from handlers.cases.states import PlanEvent, PlanState, move_plan
 from handlers.cases.tables import Approval, Plan
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.plan.advance import advance
-from handlers.plan.digest import LOCK_OUT, digest_of
+from handlers.plan.digest import LOCK_OUT, MONEY, digest_of
 from handlers.plan.rows import case_plans
+
+BILL_REASON = "bill-reason"
+"""The field beside 'Reject the bill'; the technicians' own stands on the same card."""
 
 
 def approve(click: Click) -> Reply:
@@ -24,6 +28,8 @@ def approve(click: Click) -> Reply:
         if digest_of(session, plan) != plan.digest or plan.digest != shown[plan.id]:
             raise Missing("The plan is not the one you were shown. Read it again, then decide.")
     for plan in plans:
+        if not may(session, house.roster, click.person, case, decides(plan)):
+            raise Missing(messages.not_yours(decides(plan)))
         _approve(click, plan)
     advance(session, house, case)
     return Reply()
@@ -57,6 +63,15 @@ def _approve(click: Click, plan: Plan) -> None:
         due.clear_subject(session, click.case, plan.id)
 
 
+def _no_bill(click: Click, rejected: Plan) -> None:
+    """Without what it follows from, a change of the bill makes no sense: a seat that stays in use, say."""
+    for plan in case_plans(click.session, click.case.id):
+        if plan.kind == MONEY and plan.state == PlanState.AWAITING_APPROVAL:
+            plan.state = move_plan(PlanState(plan.state), PlanEvent.REJECTED)
+            plan.decided_by, plan.reason = rejected.decided_by, rejected.reason
+            click.session.add(plan)
+
+
 def proof_field(place: int) -> str:
     """The id of the field for the plan's proof at that place."""
     return f"proof-{place}"
@@ -71,14 +86,27 @@ def proofs_wanted(plan: Plan) -> list[str]:
 
 def reject(click: Click) -> Reply:
     """Reject what waits, with a reason the requester reads."""
-    reason = click.typed("reason", "Write why you reject it; the person who asked will read that.")
+    return _reject(click, "reason")
+
+
+def reject_bill(click: Click) -> Reply:
+    """Reject what would change the bill; the rest goes on."""
+    return _reject(click, BILL_REASON)
+
+
+def _reject(click: Click, field: str) -> Reply:
+    reason = click.typed(field, "Write why you reject it; the person who asked will read that.")
     for plan in case_plans(click.session, click.case.id):
         if plan.id in click.args and plan.state == PlanState.AWAITING_APPROVAL:
+            if not may(click.session, click.house.roster, click.person, click.case, decides(plan)):
+                raise Missing(messages.not_yours(decides(plan)))
             plan.state = move_plan(PlanState(plan.state), PlanEvent.REJECTED)
             plan.decided_by, plan.reason = click.person.id, reason[:500]
             click.session.add(plan)
             click.record("rejected", kind=plan.kind, reason=plan.reason)
             due.clear_subject(click.session, click.case, plan.id)
+            if plan.kind != MONEY:
+                _no_bill(click, plan)
     identity = cards.identity_of(click.house, click.case.requester)
     if identity:
         cards.show_person(

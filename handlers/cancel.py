@@ -8,6 +8,7 @@ from handlers.cases import cards, due
 from handlers.cases.history import BOT, record
 from handlers.cases.states import UNDECIDED, PlanEvent, PlanState, move_plan
 from handlers.cases.tables import Case
+from handlers.cases.wanted import want_ticket
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
@@ -37,4 +38,5 @@ def close_case(session: Session, house: House, case: Case, why: str, person: str
     session.add(case)
     due.clear(session, case, due.QUIET, due.NUDGE, due.EXPIRE, due.REMIND, due.PAGE, due.DECIDE, due.CONFIRM)
     record(session, house.clock.now(), f"case {why}", case_id=case.id, person=person, identity=identity)
+    want_ticket(session, house, case)
     cards.redraw(session, house, case)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 from sqlmodel import Session, col, select
 
-from handlers import approve, cancel, interview, name_people, offboard, retry, status, submit, wrong_person
+from handlers import approve, cancel, doctor, interview, name_people, offboard, retry, status, submit, wrong_person
 from handlers.access import Right
 from handlers.cases.tables import Answer, Approval, Case, Plan, StepRow
 from handlers.click import Click
@@ -21,6 +21,7 @@ Command = Callable[[Session, House, Person, Inbound], Reply]
 COMMANDS: dict[str, Command] = {
     "offboard": offboard.command,
     "offboard-status": status.command,
+    "offboard-doctor": doctor.command,
 }
 
 Args = dict[str, JsonValue]
@@ -103,6 +104,8 @@ ACTIONS: dict[str, Action] = {
     "submit for": Action(submit.submit_for, Right.ANSWER_FOR, _turn),
     "approve": Action(approve.approve, Right.APPROVE, _plans),
     "reject": Action(approve.reject, Right.APPROVE, _plans),
+    "approve bill": Action(approve.approve, Right.BILL, _plans),
+    "reject bill": Action(approve.reject_bill, Right.BILL, _plans),
     "retry": Action(retry.retry, Right.REPAIR, _step),
     "skip": Action(retry.skip, Right.REPAIR, _step),
     "by hand": Action(retry.by_hand, Right.REPAIR, _step),

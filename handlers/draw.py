@@ -13,15 +13,18 @@ from handlers.cases import cards
 from handlers.cases.states import SETTLED, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import CardRow, Case, Plan, StepRow
 from handlers.cases.wanted import leaver_of
-from handlers.conversation import Card, Section, Style, strong, text
+from handlers.conversation import Actor, Card, Section, Style, strong, text
 from handlers.draw_case import headline, status, undecided_section, ways_section
 from handlers.draw_interview import interview
-from handlers.draw_technicians import technicians
+from handlers.draw_technicians import bill, technicians
 from handlers.house import House
+from handlers.morning import morning
+from handlers.newcomers import newcomer
 from handlers.pen import Pen
 from handlers.people import Person
-from handlers.plan.digest import LOCK_OUT
+from handlers.plan.digest import LOCK_OUT, MONEY
 from handlers.plan.rows import case_plans
+from handlers.report import report
 from handlers.status import SHOWN, visible
 from handlers.ways import locked_out, ways_in
 
@@ -30,12 +33,17 @@ def draw(session: Session, house: House, card: CardRow) -> Card | None:
     """The card as it must look now; None when there is nothing (any more) to show."""
     if card.kind == cards.LIST:
         return _list(session, house, card)
+    if card.kind == cards.NEWCOMER:
+        return newcomer(session, house, card)
+    if card.kind == cards.MORNING:
+        return morning(session, house, card)
     case = session.get(Case, card.case_id)
     if case is None:
         return None
     if card.identity:
         person = _reader(house, card)
-        if person is None or not may(session, house.roster, person, case, Right.SEE):
+        right = Right.BILL if card.kind == cards.BILL else Right.SEE
+        if person is None or not may(session, house.roster, person, case, right):
             return None
     if cards.replaced(card):
         note = Section(body=(text("There is a newer message about this case below."),))
@@ -51,8 +59,10 @@ def nothing() -> Card:
 
 def _reader(house: House, card: CardRow) -> Person | None:
     """Who reads that private chat, as configured now; None when the identity is nobody's or another's."""
-    person = house.roster.person(card.viewer)
-    return person if person is not None and card.identity in person.identities else None
+    parts = card.identity.split("/")
+    # With the rights they have there and not elsewhere: the chat is in somebody's workspace.
+    person = house.roster.who(Actor(*parts)) if len(parts) == 3 else None
+    return person if person is not None and person.id == card.viewer else None
 
 
 def _mine(pen: Pen) -> Card:
@@ -125,8 +135,11 @@ def _lock_out_news(pen: Pen, _subject: str) -> Section:
 
 def _done_news(pen: Pen, subject: str) -> Section:
     plan = pen.session.get(Plan, subject)
+    if plan is not None and plan.dry_run:
+        return Section(body=(text("The dry run of this plan is over. Nothing was changed."),))
     if plan is not None and plan.kind != LOCK_OUT:
-        return Section(body=(text("Every step of the rest is settled."),))
+        what = "change of the bill" if plan.kind == MONEY else "rest"
+        return Section(body=(text(f"Every step of the {what} is settled."),))
     ways = ways_in(pen.session, pen.house, pen.case)
     rest = "" if locked_out(ways) else " Mind that not every way in is confirmed as ended."
     return Section(body=(text(f"Every step of the lock-out is settled.{rest}"), headline(pen, ways)))
@@ -153,6 +166,16 @@ def _came_back(pen: Pen, subject: str) -> Section:
     row = pen.session.get(StepRow, subject)
     what = f" {row.title}." if row is not None else ""
     return Section(body=(text(strong("Access had come back and is being ended again."), what),))
+
+
+def _ahead(pen: Pen, subject: str) -> Section | None:
+    row = pen.session.get(StepRow, subject)
+    if row is None or row.due_at is None:
+        return None
+    when = messages.day(pen.house, pen.case, row.due_at)
+    return Section(
+        body=(text(strong(f"{when}: {row.title}. "), "Skip it on the card if it is still needed."), text(row.reason))
+    )
 
 
 def _kept(pen: Pen, _subject: str) -> Section:
@@ -186,6 +209,8 @@ NEWS: dict[str, Callable[[Pen, str], Section | None]] = {
     "immediate": _said("A lock-out was started on the manager's word alone, by the client's policy."),
     "remind": _said("A lock-out waits for approval. The leaver can still sign in."),
     "came back": _came_back,
+    "ahead": _ahead,
+    "rehearsed": _said("The dry run is over: the card says what the live run would do. Nothing was changed."),
     "unconfirmed": _said("It could not be checked again whether everything is still ended. Look yourself, or wait."),
     "unplanned": _said("A case could not be planned. The card above says why and lets you try again."),
     "unrestored": _said("Access could NOT be restored. The card above says why."),
@@ -224,6 +249,8 @@ DRAWINGS: dict[str, Callable[[Pen], Card | None]] = {
     cards.INTERVIEW: _mine,
     cards.STATUS: status,
     cards.TECHNICIANS: technicians,
+    cards.BILL: bill,
+    cards.REPORT: report,
     cards.VOUCH: _vouch,
     cards.NEWS: _news,
 }

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from connectors.contract import Account
-from handlers import messages
-from handlers.cases.states import OPEN_PLANS, WITH_PERSON, PlanState, StepState
+from connectors.money import Payer
+from handlers import messages, savings
+from handlers.cases.states import OPEN_PLANS, SETTLED, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import Plan
 from handlers.cases.wanted import PROPOSE, pending
 from handlers.conversation import (
@@ -27,7 +28,8 @@ from handlers.conversation import (
 )
 from handlers.name_people import could_be_named, named_on
 from handlers.pen import Pen
-from handlers.plan.digest import LOCK_OUT, steps_of
+from handlers.plan.advance import A_DAY
+from handlers.plan.digest import LOCK_OUT, MONEY, steps_of
 from handlers.plan.rows import case_plans, case_steps
 from handlers.questions import answers_of, questions_of
 from handlers.submit import undecided
@@ -43,6 +45,7 @@ MARKS: dict[StepState, Mark] = {
     StepState.DONE: Mark.DONE,
     StepState.STATED: Mark.PERSON,
     StepState.SKIPPED: Mark.SKIPPED,
+    StepState.REHEARSED: Mark.SKIPPED,
     StepState.CANCELLED: Mark.SKIPPED,
 }
 BEGUN = OPEN_PLANS | {PlanState.DONE, PlanState.CANCELLED}
@@ -57,13 +60,10 @@ def headline(pen: Pen, ways: list[WayState]) -> Text:
     lock_out = next((plan for plan in case_plans(pen.session, case.id) if plan.kind == LOCK_OUT), None)
     if lock_out is None:
         return _unplanned(pen)
-    if lock_out.state == PlanState.REJECTED:
-        who = pen.house.roster.name_of(lock_out.decided_by)
-        return text(strong("Rejected"), f" by {who}: {lock_out.reason}")
-    if lock_out.state == PlanState.AWAITING_APPROVAL:
-        enabled = bool(case.leaver.get("enabled", True))
-        still = f"{name} can still sign in." if enabled else f"{name}'s sign-in was disabled already; the rest is open."
-        return text(f"Waits for a technician's approval. {still}")
+    if lock_out.dry_run and lock_out.state in BEGUN:
+        return text(strong("Dry run: nothing was changed."), f" {name}'s access is as it was.")
+    if lock_out.state in {PlanState.REJECTED, PlanState.AWAITING_APPROVAL}:
+        return _not_begun(pen, lock_out)
     if not ways:
         return text(strong(f"No account of {name} was found in any connected system."), " Nothing could be ended.")
     if locked_out(ways):
@@ -74,6 +74,17 @@ def headline(pen: Pen, ways: list[WayState]) -> Text:
         ended = messages.several(len(open_ways), "way in is", "ways in are")
         return text(strong(f"Not verified everywhere: {ended} only stated as ended."), " All others are read back.")
     return text(strong(f"Not fully locked out: {len(open_ways)} of {len(ways)} ways in are not confirmed as ended."))
+
+
+def _not_begun(pen: Pen, lock_out: Plan) -> Text:
+    case, name = pen.case, pen.case.leaver_name
+    if lock_out.state == PlanState.REJECTED:
+        who = pen.house.roster.name_of(lock_out.decided_by)
+        return text(strong("Rejected"), f" by {who}: {lock_out.reason}")
+    enabled = bool(case.leaver.get("enabled", True))
+    still = f"{name} can still sign in." if enabled else f"{name}'s sign-in was disabled already; the rest is open."
+    dry = "A dry run: nothing will be changed. " if lock_out.dry_run else ""
+    return text(f"{dry}Waits for a technician's approval. {still}")
 
 
 def _unplanned(pen: Pen) -> Text:
@@ -125,6 +136,7 @@ def status(pen: Pen) -> Card:
     if begun and not case.closed:
         sections.append(ways_section(pen, ways))
     sections += [_rest(pen, plan) for plan in plans if plan.kind != LOCK_OUT]
+    sections += savings_section(pen, Payer.CLIENT)
     undecided = undecided_section(pen)
     if undecided is not None and not case.closed:
         sections.append(undecided)
@@ -157,8 +169,9 @@ def _rest(pen: Pen, plan: Plan) -> Section:
     checks = [Check(MARKS[StepState(row.state)], text(row.title)) for row in rows if row.state != StepState.DONE]
     if done:
         checks.append(Check(Mark.DONE, text(f"{len(done)} of {len(rows)} done"), text(", ".join(done))))
+    name = "The bill" if plan.kind == MONEY else "The rest"
     return Section(
-        heading=f"The rest: {messages.PLAN[PlanState(plan.state)]}",
+        heading=f"{name}: {plan_words(pen, plan)}",
         checklist=tuple(checks),
         body=_kept_until(pen, plan),
     )
@@ -170,6 +183,25 @@ def _kept_until(pen: Pen, plan: Plan) -> tuple[Text, ...]:
         return ()
     until = (plan.settled_at + timedelta(days=client.keep_days)).astimezone(client.zone)
     return (text(f"What was kept is kept until {until:%d %b %Y} at least; then you are asked again."),)
+
+
+def plan_words(pen: Pen, plan: Plan) -> str:
+    """Where it stands; one that only waits for a day says which."""
+    if plan.state == PlanState.AWAITING_APPROVAL and plan.kind == MONEY:
+        return "waits for somebody who decides about bills"
+    if plan.state == PlanState.WAITING:
+        open_rows = [row for row in steps_of(pen.session, plan.id) if StepState(row.state) not in SETTLED]
+        days = [row.due_at for row in open_rows if row.due_at and row.due_at - pen.house.clock.now() > A_DAY]
+        if days and len(days) == len(open_rows):
+            return f"waits until {messages.day(pen.house, pen.case, min(days))}"
+    return messages.PLAN[PlanState(plan.state)]
+
+
+def savings_section(pen: Pen, *payers: Payer) -> Iterable[Section]:
+    """What will be paid less, where there is any such thing; a client never reads what its provider pays."""
+    lines = savings.lines(pen.house, pen.case, savings.of_case(pen.session, pen.house, pen.case), *payers)
+    if lines:
+        yield Section(heading="What is saved", body=tuple(text(line) for line in lines))
 
 
 def leaver_fact(pen: Pen) -> Fact:

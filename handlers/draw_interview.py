@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from connectors.contract import LATER, Account, Question
+from connectors.money import Payer
 from handlers import messages
 from handlers.access import Right, clients_for, may
 from handlers.cases.states import PlanState
 from handlers.cases.tables import Answer
 from handlers.cases.wanted import READ, pending
 from handlers.conversation import Button, Card, Fact, Field, Option, Section, Style, quiet, strong, text
-from handlers.draw_case import BEGUN, headline
+from handlers.draw_case import BEGUN, headline, savings_section
 from handlers.draw_question import question_sections
 from handlers.pen import Pen
 from handlers.people import Lockout
@@ -264,6 +265,7 @@ def _review(pen: Pen, questions: list[Question], answers: dict[str, Answer]) -> 
         f"offboard {name}: right so?",
         _leaver(pen),
         *rows,
+        *savings_section(pen, Payer.CLIENT),
         Section(
             body=(text(what),),
             buttons=(

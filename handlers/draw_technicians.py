@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from connectors.money import Payer
 from connectors.registry import EVERYWHERE
 from handlers import messages
 from handlers.access import approvals
-from handlers.approve import proof_field, proofs_wanted
+from handlers.approve import BILL_REASON, proof_field, proofs_wanted
 from handlers.cases.states import OPEN_PLANS, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import Plan, StepRow
 from handlers.conversation import Card, Check, Fact, Field, Mark, Section, Style, Text, quiet, strong, text
-from handlers.draw_case import BEGUN, MARKS, headline, leaver_fact, named_section, ways_section
+from handlers.draw_case import (
+    BEGUN,
+    MARKS,
+    headline,
+    leaver_fact,
+    named_section,
+    plan_words,
+    savings_section,
+    ways_section,
+)
 from handlers.draw_question import question_sections
+from handlers.mirror import entries_of
 from handlers.pen import Pen
-from handlers.plan.digest import LOCK_OUT, items_of, steps_of
+from handlers.plan.advance import A_DAY
+from handlers.plan.digest import LOCK_OUT, MONEY, items_of, steps_of
 from handlers.plan.propose import GROUND, NOT_SEEN
 from handlers.plan.readings import readings_of
 from handlers.plan.rows import case_plans
 from handlers.questions import CONTENTIOUS, answers_of, questions_of
 from handlers.status import others_about
 from handlers.submit import why_plan_for
+from handlers.ticket import TICKET
 from handlers.ways import ways_in
 
 PANELS = 6
@@ -49,10 +62,12 @@ def technicians(pen: Pen) -> Card:
         sections.append(ways_section(pen, ways))
     for plan in plans:
         sections += _plan(pen, plan)
+    sections += savings_section(pen, Payer.CLIENT, Payer.MSP)
     waiting = [plan for plan in plans if plan.state == PlanState.AWAITING_APPROVAL]
-    if waiting and not case.closed:
-        sections.append(_decide(pen, waiting))
-    if any(PlanState(plan.state) in OPEN_PLANS | {PlanState.DONE} for plan in plans) and not case.closed:
+    if not case.closed:
+        sections += _decisions(pen, waiting)
+    meant = [plan for plan in plans if not plan.dry_run]
+    if any(PlanState(plan.state) in OPEN_PLANS | {PlanState.DONE} for plan in meant) and not case.closed:
         sections.append(
             Section(
                 body=(text(quiet("Wrong person? One press stops the case and restores sign-in.")),),
@@ -63,8 +78,9 @@ def technicians(pen: Pen) -> Card:
         sections.append(_restored(pen))
     sections += named_section(pen)
     name = client.name if client else "client not chosen"
+    dry = "Dry run, " if any(plan.dry_run for plan in plans) else ""
     return Card(
-        f"Case {case.number}: offboard {case.leaver_name} ({name})",
+        f"{dry}Case {case.number}: offboard {case.leaver_name} ({name})",
         messages.notification(house, case),
         None,
         tuple(sections),
@@ -84,6 +100,10 @@ def _about(pen: Pen) -> tuple[Fact, ...]:
     if case.started_by != case.requester:
         verified += f"; entered by {house.roster.name_of(case.started_by)}"
     facts = [leaver_fact(pen), Fact("Requested by", text(f"{asked}, {verified}"))]
+    if ticket := entries_of(pen.session, case.id).get(TICKET):
+        facts.append(Fact("Ticket", text(ticket.reference or "being opened")))
+    if trouble := case.draft.get("no ticket"):
+        facts.append(Fact("Ticket", text(f"not up to date, tried again by itself. {trouble}")))
     answers = answers_of(pen.session, case.id)
     asked_so_far = [one for one in questions_of(pen.session, house, case) if one.id in answers]
     facts += [Fact(question.text, text(answers[question.id].label)) for question in asked_so_far]
@@ -136,7 +156,7 @@ def _plan(pen: Pen, plan: Plan) -> Iterable[Section]:
         verb = "rejected" if plan.state == PlanState.REJECTED else "approved"
         decided = f", {verb} by {pen.house.roster.name_of(plan.decided_by)}{when}"
         decided += f": {plan.reason}" if plan.reason else ""
-    title = "Lock-out" if plan.kind == LOCK_OUT else "The rest"
+    title = {LOCK_OUT: "Lock-out", MONEY: "The bill"}.get(plan.kind, "The rest")
     idle = [row for row in rows if _nothing_to_do(pen, row)]
     checks = [Check(MARKS[StepState(row.state)], text(row.title), _detail(pen, row)) for row in rows if row not in idle]
     if idle:
@@ -145,11 +165,13 @@ def _plan(pen: Pen, plan: Plan) -> Iterable[Section]:
             Check(Mark.PENDING, text("Nothing to do as things stand, looked at again all the same"), text(names))
         )
     yield Section(
-        heading=f"{title}: {messages.PLAN[PlanState(plan.state)]}{decided}",
+        heading=f"{title}: {plan_words(pen, plan)}{decided}",
         checklist=tuple(checks),
         body=(text(quiet(f"Digest {plan.digest[:16]}: what is approved; any change to the plan voids it.")),),
     )
     if PlanState(plan.state) in OPEN_PLANS:
+        dated = [row for row in rows if row.state == StepState.WAITING and row.due_at is not None]
+        yield from (_dated(pen, row) for row in dated if row.due_at and row.due_at - pen.house.clock.now() > A_DAY)
         stuck = [row for row in rows if StepState(row.state) in WITH_PERSON]
         for row in stuck[:PANELS]:
             yield _stuck(pen, row)
@@ -168,7 +190,7 @@ def _nothing_to_do(pen: Pen, row: StepRow) -> bool:
 def _detail(pen: Pen, row: StepRow) -> Text | None:
     items = items_of(pen.session, row.id)
     if row.state == StepState.PENDING:
-        parts = [", ".join(item.title for item in items) or row.reason]
+        parts = [row.reason or ", ".join(item.title for item in items)]
         if row.instructions:
             parts.append("A person's task")
         if row.irreversible and items:
@@ -184,6 +206,17 @@ def _detail(pen: Pen, row: StepRow) -> Text | None:
     if undone:
         words += f" {'; '.join(undone)}"
     return text(words) if words else None
+
+
+def _dated(pen: Pen, row: StepRow) -> Section:
+    """It waits for its day; until then it can be given up."""
+    when = messages.day(pen.house, pen.case, row.due_at) if row.due_at else ""
+    return Section(
+        heading=f"{when}: {row.title}",
+        body=(text(row.reason),),
+        fields=(Field(f"note-{row.id}", "Why it is skipped, if it is"),),
+        buttons=(pen.button("Skip", "skip", Style.DANGER, step=row.id),),
+    )
 
 
 def _stuck(pen: Pen, row: StepRow) -> Section:
@@ -203,6 +236,45 @@ def _stuck(pen: Pen, row: StepRow) -> Section:
         body=tuple(body),
         fields=(Field(f"note-{row.id}", "What you did, or why it is skipped"),),
         buttons=tuple(buttons),
+    )
+
+
+def _decisions(pen: Pen, waiting: list[Plan]) -> Iterable[Section]:
+    technicians = [plan for plan in waiting if plan.kind != MONEY]
+    if technicians:
+        yield _decide(pen, technicians)
+    yield from bill_decision(pen, [plan for plan in waiting if plan.kind == MONEY])
+
+
+def bill(pen: Pen) -> Card:
+    """What changes a bill, in private to somebody who decides about that: nothing of the rest."""
+    case = pen.case
+    plans = [plan for plan in case_plans(pen.session, case.id) if plan.kind == MONEY]
+    client = pen.house.roster.client(case.client)
+    sections = [Section(facts=(leaver_fact(pen), Fact("Client", text(client.name if client else "not chosen"))))]
+    for plan in plans:
+        sections += _plan(pen, plan)
+    sections += savings_section(pen, Payer.CLIENT, Payer.MSP)
+    waiting = [plan for plan in plans if plan.state == PlanState.AWAITING_APPROVAL]
+    if not case.closed:
+        sections += bill_decision(pen, waiting)
+    title = f"Case {case.number}: the bill after {case.leaver_name}"
+    return Card(title, messages.notification(pen.house, case), None, tuple(sections))
+
+
+def bill_decision(pen: Pen, waiting: list[Plan]) -> Iterable[Section]:
+    """Approve by digest, or reject with a reason: for those who decide about bills."""
+    if not waiting:
+        return
+    digests = {plan.id: plan.digest for plan in waiting}
+    yield Section(
+        heading="The bill: your decision",
+        body=(text(quiet("For somebody who decides about bills. Nothing that ends access waits for it.")),),
+        fields=(Field(BILL_REASON, "Reason, if you reject the change of the bill"),),
+        buttons=(
+            pen.button("Approve the bill", "approve bill", Style.PRIMARY, **digests),
+            pen.button("Reject the bill", "reject bill", Style.DANGER, **digests),
+        ),
     )
 
 

@@ -6,7 +6,7 @@ import logging
 
 from sqlmodel import Session
 
-from handlers import messages
+from handlers import messages, newcomers
 from handlers.access import Right, may
 from handlers.cases import cards
 from handlers.cases.history import record
@@ -15,7 +15,6 @@ from handlers.click import Click, Missing
 from handlers.commands import ACTIONS, COMMANDS
 from handlers.conversation import Inbound, Kind, Reply
 from handlers.house import House
-from handlers.pen import hashed
 from handlers.people import Person
 
 log = logging.getLogger("offboard.hear")
@@ -26,7 +25,9 @@ async def hear(house: House, inbound: Inbound) -> Reply:
     person = house.roster.who(inbound.actor)
     if person is None:
         log.info("heard a stranger on %s", inbound.actor.platform)
-        return Reply(messages.stranger(house.roster.msp.name))
+        told = inbound.kind is Kind.COMMAND and inbound.command == "offboard"
+        told = told and await house.store.write(lambda session: newcomers.heard(session, house, inbound))
+        return Reply(messages.stranger(house.roster.msp.name, told=told))
     work = _click if inbound.kind is Kind.CLICK else _command
     try:
         return await house.store.write(lambda session: work(session, house, inbound, person), urgent=True)
@@ -44,14 +45,16 @@ def _command(session: Session, house: House, inbound: Inbound, person: Person) -
 
 
 def _click(session: Session, house: House, inbound: Inbound, person: Person) -> Reply:
-    button = session.get(ButtonRow, hashed(inbound.token))
+    button = session.get(ButtonRow, messages.hashed(inbound.token))
     if button is None or button.expires_at < house.clock.now():
         return Reply(messages.OLD_BUTTON)
     card = session.get_one(CardRow, button.card_id)
     case = session.get(Case, button.case_id)
-    action = ACTIONS[button.action]
+    if card.kind == cards.NEWCOMER:
+        return newcomers.click(session, house, button, person, str(inbound.actor), inbound.values)
     if case is None:
         return Reply(messages.OLD_BUTTON)
+    action = ACTIONS[button.action]
     if not may(session, house.roster, person, case, action.right):
         record(
             session, house.clock.now(), "refused", case_id=case.id, person=person.id,

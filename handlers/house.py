@@ -13,7 +13,7 @@ from connectors.contract import AnyConnector, Clock, Refused, Surroundings
 from connectors.registry import Registry
 from handlers.cases.store import Store
 from handlers.conversation import Chat
-from handlers.people import Roster
+from handlers.people import Person, Roster
 from handlers.plan.queue import Queue
 
 log = logging.getLogger("offboard")
@@ -83,6 +83,8 @@ class House:
     new_id: Callable[[], str]
     new_token: Callable[[], str]
     timings: Timings = field(default_factory=Timings)
+    configured: tuple[Person, ...] = ()
+    """Everybody clients.yml names; the roster may know more, whom an admin has bound since."""
     work: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by commits that left something due; the loops wait on it."""
     readings: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
@@ -97,6 +99,9 @@ class House:
     """Cards this process is sending now."""
     _connections: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict[Any, Any])
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[Any])
+
+    def __post_init__(self) -> None:
+        self.configured = self.roster.people
 
     async def connection(self, client_id: str, system: str) -> tuple[AnyConnector, Any]:
         """The connector and its open connection to that client's system, opened at first need."""
@@ -120,6 +125,12 @@ class House:
             if self._connections.get(key) is task:
                 del self._connections[key]
             raise
+
+    def desk_of(self, client_id: str) -> str:
+        """Which of the client's systems is the MSP's service desk; '' for none."""
+        client = self.roster.client(client_id)
+        systems = client.systems if client else {}
+        return next((name for name in systems if self.registry.get(name).desk is not None), "")
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside what is going on; its surprises are logged, and its row picks it up again."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
 from connectors.contract import VendorError
-from handlers import confirm_again, search, submit, wrong_person
-from handlers.cases import cards
+from handlers import confirm_again, mirror, search, submit, wrong_person
+from handlers.cases import cards, due
+from handlers.cases.store import after_commit
 from handlers.cases.tables import Case, Lookup
-from handlers.cases.wanted import CHOOSE, CONFIRM, PROPOSE, READ, RESTORE, SEARCH, TRIES, Apply
+from handlers.cases.wanted import CHOOSE, CONFIRM, MIRROR, PROPOSE, READ, RESTORE, SEARCH, TRIES, Apply
 from handlers.house import House
 
 log = logging.getLogger("offboard.lookups")
@@ -30,6 +31,7 @@ ASKS: dict[str, Callable[[House, Case, Lookup], Awaitable[Apply]]] = {
     PROPOSE: submit.ask,
     RESTORE: wrong_person.ask,
     CONFIRM: confirm_again.ask,
+    MIRROR: mirror.ask,
 }
 
 
@@ -97,6 +99,10 @@ def _claim(session: Session, house: House, lookup_id: str) -> tuple[Lookup, Case
     now = house.clock.now()
     if lookup is None or lookup.done or (lookup.lease_until and lookup.lease_until > now):
         return None
+    if lookup.kind == MIRROR and (other := _mirrored_now(session, lookup, now)) is not None:
+        lookup.lease_until = other.lease_until
+        session.add(lookup)
+        return None
     if lookup.tries >= TRIES:
         # Each try ended without saying how: the process died of it, say. Asking again would, too.
         _trouble(session, house, lookup, f"Asked {TRIES} times and never came to an end. Tell your developer.")
@@ -106,6 +112,38 @@ def _claim(session: Session, house: House, lookup_id: str) -> tuple[Lookup, Case
     lookup.tries += 1
     session.add(lookup)
     return lookup, session.get_one(Case, lookup.case_id)
+
+
+def _no_ticket(session: Session, house: House, case: Case, row: Lookup, sentence: str) -> None:
+    """The desk does not answer, and nobody waits for it: it is asked for as long as it takes, and the card says so."""
+    case.draft = {**case.draft, "no ticket": sentence}
+    if row.tries >= TRIES:
+        row.done = True
+        due.clear(session, case, due.MIRROR)
+        due.set_due(session, house, case, due.MIRROR, mirror.LOOK_AGAIN)
+    session.add(case)
+    session.add(row)
+    cards.redraw(session, house, case)
+
+
+def _mirrored_now(session: Session, lookup: Lookup, now: datetime) -> Lookup | None:
+    """Two at one ticket could open two: the later one waits for its turn."""
+    query = select(Lookup).where(
+        Lookup.case_id == lookup.case_id,
+        Lookup.kind == MIRROR,
+        Lookup.id != lookup.id,
+        col(Lookup.done).is_(False),
+        col(Lookup.owner) != "",
+        col(Lookup.lease_until) > now,
+    )
+    return session.exec(query).first()
+
+
+def _next_mirror(session: Session, case: Case) -> None:
+    """Whoever waited for its turn at the ticket has it now."""
+    for row in session.exec(select(Lookup).where(Lookup.case_id == case.id, Lookup.kind == MIRROR, Lookup.owner == "")):
+        row.lease_until = None
+        session.add(row)
 
 
 def _held(session: Session, lookup: Lookup) -> Lookup | None:
@@ -120,10 +158,14 @@ def _apply(session: Session, house: House, lookup: Lookup, apply: Apply) -> None
     row.done = True
     session.add(row)
     case = session.get_one(Case, lookup.case_id)
-    if not case.closed or lookup.kind == RESTORE:
-        case.draft = {key: value for key, value in case.draft.items() if key not in TROUBLES}
+    if not case.closed or lookup.kind in {RESTORE, MIRROR}:
+        over = {"no ticket"} if lookup.kind == MIRROR else TROUBLES
+        case.draft = {key: value for key, value in case.draft.items() if key not in over}
         apply(session, case)
         session.add(case)
+    if lookup.kind == MIRROR:
+        _next_mirror(session, case)
+        after_commit(session, house.work.set)
     cards.redraw(session, house, case)
 
 
@@ -134,6 +176,9 @@ def _trouble(session: Session, house: House, lookup: Lookup, sentence: str) -> N
         return
     row.lease_until = house.clock.now() + timedelta(seconds=2.0**row.tries)
     case = session.get_one(Case, lookup.case_id)
+    if row.kind == MIRROR:
+        _no_ticket(session, house, case, row, sentence)
+        return
     case.draft = {**case.draft, "slow": sentence}
     if row.tries >= TRIES:
         row.done = True

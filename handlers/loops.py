@@ -11,7 +11,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlmodel import Session, col, delete, select
 
-from handlers import lookups
+from handlers import lookups, morning, newcomers
 from handlers.cases import due
 from handlers.cases.bindings import seed
 from handlers.cases.tables import ButtonRow, CardRow, Heard, Lookup
@@ -48,6 +48,7 @@ class Loops:
     async def start(self) -> None:
         """Recover what an earlier process left, then run."""
         house = self._house
+        await newcomers.recall(house)
         await house.store.write(lambda session: seed(session, house))
         await house.queue.recover(lambda step_id, number: attempt(house, step_id, number))
         await lookups.after_start(house)
@@ -83,7 +84,7 @@ class Loops:
     async def _work(self) -> float:
         await self._house.clock.sleep(MOMENT)
         stumbled = False
-        for part in (due_now, lookups.begin_waiting):
+        for part in (due_now, lookups.begin_waiting, morning.send, newcomers.propose):
             try:
                 await part(self._house)
             except Exception as error:

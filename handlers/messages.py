@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -24,6 +25,7 @@ _NOT_YOURS: Mapping[Right, str] = {
         "You can't decide about this one: it needs a technician who is neither the requester, nor the leaver, "
         "nor the one who entered it on a call-back."
     ),
+    Right.BILL: "Bills are decided by somebody of the billing people who neither asked for this case nor is leaving.",
     Right.REPAIR: "Only technicians can do that.",
     Right.WORK: "Only technicians can do that.",
     Right.ANSWER_FOR: "Only technicians can answer that.",
@@ -32,9 +34,9 @@ _NOT_YOURS: Mapping[Right, str] = {
 }
 
 
-def stranger(msp: str) -> str:
+def stranger(msp: str, *, told: bool = False) -> str:
     """To somebody nobody has bound: nothing about any case."""
-    return f"I don't know you yet. Ask {msp} to add you."
+    return f"I don't know you yet. {f'{msp} has been told that you asked.' if told else f'Ask {msp} to add you.'}"
 
 
 def help_text(person: Person) -> str:
@@ -72,6 +74,11 @@ def meanwhile(session: Session, house: House, case: Case) -> str:
     return CHANGED
 
 
+def hashed(token: str) -> str:
+    """How a button's token is stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 def several(count: int, one: str, many: str) -> str:
     """'1 way in is', '3 ways in are'."""
     return f"{count} {one if count == 1 else many}"
@@ -90,6 +97,12 @@ def clock(house: House, case: Case, at: datetime) -> str:
         return at.strftime("%H:%M UTC")
     local, today = at.astimezone(client.zone), house.clock.now().astimezone(client.zone)
     return local.strftime("%H:%M" if local.date() == today.date() else "%d %b %H:%M")
+
+
+def day(house: House, case: Case, at: datetime) -> str:
+    """A day as the client's people read it: '3 Aug 2027'."""
+    client = house.roster.client(case.client)
+    return f"{(at.astimezone(client.zone) if client else at):%-d %b %Y}"
 
 
 def notification(house: House, case: Case) -> str:

@@ -16,6 +16,8 @@ from handlers.conversation import Inbound, Reply
 from handlers.house import House
 from handlers.people import Person
 
+NOT_FROM_HERE = "From this workspace you can't start a case. Type it in the workspace you work for."
+
 
 def command(session: Session, house: House, person: Person, inbound: Inbound) -> Reply:
     """Open a case; whoever may open none is told so, and nothing is written."""
@@ -24,7 +26,8 @@ def command(session: Session, house: House, person: Person, inbound: Inbound) ->
         return Reply(messages.help_text(person))
     clients = clients_for(house.roster, person)
     if not clients:
-        return Reply(messages.NOT_A_MANAGER)
+        elsewhere = clients_for(house.roster, house.roster.person(person.id) or person)
+        return Reply(NOT_FROM_HERE if elsewhere else messages.NOT_A_MANAGER)
     now = house.clock.now()
     case = Case(
         id=house.new_id(),

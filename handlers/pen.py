@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -12,11 +11,7 @@ from handlers.cases.tables import ButtonRow, CardRow, Case
 from handlers.commands import ACTIONS
 from handlers.conversation import Button, Style
 from handlers.house import House
-
-
-def hashed(token: str) -> str:
-    """How a button's token is stored."""
-    return hashlib.sha256(token.encode()).hexdigest()
+from handlers.messages import hashed
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,26 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
+from connectors.references import SecretReference
 from handlers.conversation import Actor, Place
+
+MSP = "msp"
+"""Whose a workspace is that is no client's: the MSP's own."""
+CLI = "cli"
+"""The platform of somebody who proves their key on the service's own machine."""
 
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def known_zone(value: str) -> str:
+    """The name of a time zone. Raises ValueError for what is none."""
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"'{value}' is no time zone; write one such as Europe/London") from None
+    return value
 
 
 class Lockout(enum.StrEnum):
@@ -19,6 +34,13 @@ class Lockout(enum.StrEnum):
 
     APPROVED = "approved"
     IMMEDIATE = "immediate"
+
+
+class Money(enum.StrEnum):
+    """What a change of a client's bill waits for."""
+
+    APPROVED = "approved"
+    WAIVED = "waived"
 
 
 class Person(_Settings):
@@ -34,10 +56,14 @@ class Person(_Settings):
     """Clients all of whose cases this person may see."""
     technician: bool = False
     admin: bool = False
+    billing: bool = False
+    """Approves what changes a bill."""
     mail: str = ""
     """Only ever used to refuse: nobody decides about themselves."""
     directory: dict[str, str] = {}
     """Client id → the person's own object id in that client's directory, for the same purpose."""
+    key: SecretReference = ""
+    """Signs their commands on the service's own machine, for the hour when no chat can be reached."""
 
     @field_validator("identities")
     @classmethod
@@ -56,6 +82,27 @@ class Person(_Settings):
     def actors(self) -> tuple[Actor, ...]:
         """The platform identities, parsed."""
         return tuple(Actor(*identity.split("/")) for identity in self.identities)
+
+    @property
+    def known_as(self) -> tuple[str, ...]:
+        """Every identity that is theirs, the command line's among them where they have a key."""
+        return (*self.identities, f"{CLI}/{MSP}/{self.id}") if self.key else self.identities
+
+    def seen_from(self, clients: tuple[str, ...]) -> Person:
+        """This person as somebody at those clients: nothing for any other client, and nothing for the MSP.
+
+        A client's administrators can take any account of their own workspace over. So what is not named here is left
+        behind: whoever was a technician is none there.
+        """
+        return Person(
+            id=self.id,
+            name=self.name,
+            identities=self.identities,
+            manages=tuple(client for client in self.manages if client in clients),
+            sees_all=tuple(client for client in self.sees_all if client in clients),
+            mail=self.mail,
+            directory={client: own for client, own in self.directory.items() if client in clients},
+        )
 
     def is_leaver(self, client: str, account_id: str, mails: set[str], name: str = "") -> bool:
         """Whether this person is the one the case is about; in doubt yes, because it only refuses."""
@@ -77,6 +124,10 @@ class Client(_Settings):
     lockout: Lockout = Lockout.APPROVED
     immediate_per_hour: int = Field(default=3, ge=0)
     """How many lock-outs an hour may start on a manager's word alone."""
+    money: Money = Money.APPROVED
+    """WAIVED: the technician's approval of the rest is enough for seats and invoices, too."""
+    dry_run: bool = True
+    """Everything but the acts, for this client's cases from now on; a new client begins so."""
     defaults: dict[str, str] = {}
     """Question id → the answer this client always gives; it is recommended, never given unasked."""
     keep_days: int = Field(default=0, ge=0, le=3650)
@@ -87,11 +138,7 @@ class Client(_Settings):
     @field_validator("time_zone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"'{value}' is no time zone; write one such as Europe/London") from None
-        return value
+        return known_zone(value)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -122,8 +169,22 @@ class Msp(_Settings):
     """Where cases about the MSP's own people go."""
     phone: str
     """Whom a manager rings when nobody picks a lock-out up."""
+    time_zone: str = "UTC"
+    """Whose eight o'clock the morning message comes at."""
+    minutes_a_case: int = Field(default=15, ge=0, le=480)
+    """What a case is charged on the time sheet, at a service desk; 0: nothing."""
     pager: str = ""
     """Secret reference to the webhook that pages the person on call; empty: nobody is paged."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        return known_zone(value)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone the MSP's people live in."""
+        return ZoneInfo(self.time_zone)
 
 
 class Roster(_Settings):
@@ -132,6 +193,8 @@ class Roster(_Settings):
     msp: Msp
     people: tuple[Person, ...]
     clients: tuple[Client, ...]
+    bound: dict[str, tuple[str, ...]] = {}
+    """Workspace ('slack/T0CONTOSO') → whose it is: clients' ids, or MSP. Nothing of a platform: not told for it."""
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Roster:
@@ -151,9 +214,15 @@ class Roster(_Settings):
         return self
 
     def who(self, actor: Actor) -> Person | None:
-        """The person behind a platform identity; None for strangers."""
+        """The person behind a platform identity, with the rights they have from there; None for strangers."""
         name = str(actor)
-        return next((person for person in self.people if name in person.identities), None)
+        person = next((person for person in self.people if name in person.known_as), None)
+        if person is None or not any(place.startswith(f"{actor.platform}/") for place in self.bound):
+            return person
+        whose = self.bound.get(f"{actor.platform}/{actor.workspace}", ())
+        if MSP in whose:
+            return person
+        return person.seen_from(whose) if whose else None
 
     def person(self, person_id: str) -> Person | None:
         """The person of that id, if still configured."""

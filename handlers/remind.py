@@ -16,7 +16,7 @@ from handlers.cases.history import record
 from handlers.cases.states import WITH_PERSON, PlanState, StepState
 from handlers.cases.store import after_commit
 from handlers.cases.tables import Case, Due, Plan, StepRow
-from handlers.cases.wanted import CONFIRM, want
+from handlers.cases.wanted import CONFIRM, want, want_ticket
 from handlers.house import House
 from handlers.plan.rows import case_plans
 from handlers.questions import answers_of
@@ -50,7 +50,7 @@ def _work(session: Session, house: House, due_id: str) -> None:
     session.delete(row)
     session.flush()
     case = session.get(Case, row.case_id)
-    if case is not None and not case.closed:
+    if case is not None and (not case.closed or row.kind == due.MIRROR):
         KINDS[row.kind](session, house, case, row)
 
 
@@ -189,6 +189,10 @@ def _decide(session: Session, house: House, case: Case, _row: Due) -> None:
         due.set_due(session, house, case, due.DECIDE, house.timings.decide)
 
 
+def _mirror(session: Session, house: House, case: Case, _row: Due) -> None:
+    want_ticket(session, house, case)
+
+
 def _ahead(session: Session, house: House, case: Case, row: Due) -> None:
     """A step's day comes near: whoever still needs what it gives up can skip it."""
     step = session.get(StepRow, row.subject)
@@ -208,4 +212,5 @@ KINDS: dict[str, Callable[[Session, House, Case, Due], None]] = {
     due.KEPT: _kept,
     due.CONFIRM: _confirm_again,
     due.AHEAD: _ahead,
+    due.MIRROR: _mirror,
 }

@@ -36,6 +36,7 @@ def retry(click: Click) -> Reply:
 def skip(click: Click) -> Reply:
     """Leave the step undone, by a named person with a reason; never counted as done."""
     row = _row(click)
+    due.clear_subject(click.session, click.case, row.id)
     reason = _note(click, row, "Write why it is skipped; the report names you and the reason.")
     row.state = move_step(StepState(row.state), StepEvent.SKIPPED)
     row.reason, row.person, row.settled_at = reason, click.person.id, click.house.clock.now()

@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlmodel import Session, col, select
 
 from connectors.contract import LATER, Caution, Nothing
+from handlers.access import Right, may
 from handlers.cases import cards, due
 from handlers.cases.history import record
 from handlers.cases.states import PlanEvent, PlanState, move_plan
@@ -15,10 +16,19 @@ from handlers.cases.wanted import PROPOSE, TRIES, Apply, leaver_of, want
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
-from handlers.people import Lockout
+from handlers.people import Lockout, Money
 from handlers.plan.advance import advance, ask_the_rest
-from handlers.plan.digest import LOCK_OUT, REST
-from handlers.plan.propose import Proposed, Unseen, cautions_of, look_everywhere, steps_for, write_plan
+from handlers.plan.digest import LOCK_OUT, MONEY, REST
+from handlers.plan.propose import (
+    Proposed,
+    Unseen,
+    cautions_of,
+    look_everywhere,
+    steps_for,
+    unlooked,
+    unread_by,
+    write_plan,
+)
 from handlers.plan.readings import Reading, add_readings, choices_of, keep_readings, read_everywhere, readings_of
 from handlers.plan.rows import case_plans, case_steps
 from handlers.questions import CONTENTIOUS, HOW, WHEN, answers_of, questions_of
@@ -133,7 +143,7 @@ def _rejected(session: Session, case: Case) -> bool:
 
 def _planned(session: Session, case: Case, kind: str) -> bool:
     """Whether there is such a plan, and for the rest: whether nothing was decided or first read after the last one."""
-    plans = [plan for plan in case_plans(session, case.id) if plan.kind == kind]
+    plans = [plan for plan in case_plans(session, case.id) if (plan.kind == LOCK_OUT) == (kind == LOCK_OUT)]
     if kind == LOCK_OUT or not plans:
         return bool(plans)
     last = max(plan.proposed_at for plan in plans if plan.proposed_at is not None)
@@ -157,10 +167,13 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
     """Read everything afresh and look at every step. Raises VendorError when the directory is down."""
     kind = lookup.subject
     choices = await house.store.read(lambda session: choices_of(session, case.id))
-    readings = await read_everywhere(house, case.client, leaver_of(case), last_try=lookup.tries >= TRIES)
+    last_try = lookup.tries >= TRIES
+    leaver, paperwork = leaver_of(case), kind != LOCK_OUT
+    kept = await house.store.read(lambda session: readings_of(session, house, case.id))
+    before = kept if kind == REST else []
+    readings = await read_everywhere(house, case.client, leaver, last_try=last_try, paperwork=paperwork, kept=before)
     if kind == REST:
         # A system that is down now was readable at the lock-out: its steps are planned all the same.
-        kept = await house.store.read(lambda session: readings_of(session, house, case.id))
         known = {reading.system: reading for reading in kept if reading.facts is not None}
         readings = [known.get(one.system, one) if one.error else one for one in readings]
     cautions = cautions_of(house, readings)
@@ -172,30 +185,45 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
     allowed = steps_for(connectors, kind, immediate=immediate, contentious=contentious)
     steps = [step for step in allowed if step.id not in planned]
     proposed = await look_everywhere(house, case, readings, choices, steps)
+    if kind == LOCK_OUT and not immediate:
+        proposed += unlooked(house, kept, choices)
 
     def apply(session: Session, case: Case) -> None:
         if _planned(session, case, kind):
             return
-        if kind == REST and (_idle(proposed) or _rejected(session, case)):
+        if kind == REST and _rejected(session, case):
             return
         if kind == LOCK_OUT:
             keep_readings(session, house, case, readings)
         else:
             add_readings(session, house, case, readings)
-        plan = write_plan(session, house, case, kind, proposed, readings, cautions)
-        record(
-            session, house.clock.now(), "plan proposed", case_id=case.id,
-            detail={"kind": kind, "digest": plan.digest, "immediate": immediate, "barred": bars},
-        )  # fmt: skip
-        if immediate and _few_enough(session, house, case):
-            start_immediately(session, house, case, plan)
-        else:
-            await_approval(session, house, case, plan)
+        for name, part in _parted(house, case, kind, proposed):
+            unread = unread_by(house, name, readings)
+            if name != LOCK_OUT and not unread and _idle(part):
+                continue
+            plan = write_plan(session, house, case, name, part, unread, cautions)
+            record(
+                session, house.clock.now(), "plan proposed", case_id=case.id,
+                detail={"kind": name, "digest": plan.digest, "immediate": immediate, "barred": bars},
+            )  # fmt: skip
+            if immediate and _few_enough(session, house, case):
+                start_immediately(session, house, case, plan)
+            else:
+                await_approval(session, house, case, plan)
         everything_said = not any(row.asked_technician for row in answers_of(session, case.id).values())
         if kind == LOCK_OUT and everything_said:
             ask_the_rest(session, house, case)
 
     return apply
+
+
+def _parted(house: House, case: Case, kind: str, proposed: list[Proposed]) -> list[tuple[str, list[Proposed]]]:
+    """What changes a bill is a plan of its own, unless the client's policy waives that somebody decides about it."""
+    client = house.roster.client(case.client)
+    if kind == LOCK_OUT or client is None or client.money is Money.WAIVED:
+        return [(kind, proposed)]
+    money = [one for one in proposed if one.step.money]
+    return [(REST, [one for one in proposed if not one.step.money]), (MONEY, money)]
 
 
 def _idle(proposed: list[Proposed]) -> bool:
@@ -258,3 +286,13 @@ def await_approval(session: Session, house: House, case: Case, plan: Plan) -> No
         cards.show_channel(session, house, case, cards.TECHNICIANS)
     if plan.kind == LOCK_OUT:
         due.bring_up(session, house, case, plan.id)
+    elif plan.kind == MONEY:
+        show_bill(session, house, case)
+
+
+def show_bill(session: Session, house: House, case: Case) -> None:
+    """Ask everybody who may decide about the bill, each in private: their channel need not be the technicians'."""
+    for person in house.roster.people:
+        identity = cards.identity_of(house, person.id)
+        if identity and may(session, house.roster, person, case, Right.BILL):
+            cards.show_person(session, house, case.id, cards.BILL, person.id, identity)

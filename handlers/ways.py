@@ -45,6 +45,8 @@ def ways_in(session: Session, house: House, case: Case) -> list[WayState]:
     covered = covers(readings)
     for reading in readings:
         connector = house.registry.get(reading.system)
+        if reading.facts is None and connector.paperwork:
+            continue  # no door of the client's; its own row says that it is to be read
         if reading.facts is None:
             way = WayIn(reading.system, connector.name, (f"{reading.system}.{UNREAD}",))
             states.append(_state(house, way, rows))
@@ -88,6 +90,8 @@ def _open(house: House, rows: list[StepRow], *, missing: bool) -> tuple[Mark, st
     for row in rows:
         if row.state == StepState.SKIPPED:
             return Mark.SKIPPED, f"OPEN, skipped by {house.roster.name_of(row.person)}: {row.reason}"
+        if row.state == StepState.REHEARSED:
+            return Mark.SKIPPED, "OPEN: a dry run, nothing was changed"
         if row.state == StepState.STATED:
             return Mark.PERSON, row.evidence
         if row.state == StepState.CANCELLED:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.lab.companies import SECRETS, Companies
+from connectors.contract import Json
 from connectors.exchange.simulated_mailboxes import SimulatedMailbox
 from connectors.limiter import Rate, VendorLimiter
 from connectors.microsoft365 import simulated_people as people
@@ -75,13 +76,25 @@ class Company:
 
 
 @asynccontextmanager
-async def company(folder: Path, *, without: tuple[str, ...] = (), **client: object) -> AsyncGenerator[Company]:
-    """Start it all; `without` names systems that are not connected."""
+async def company(
+    folder: Path,
+    *,
+    without: tuple[str, ...] = (),
+    paperwork: bool = False,
+    changed: Mapping[str, Json] | None = None,
+    **client: object,
+) -> AsyncGenerator[Company]:
+    """Start it all; `without` names systems that are not connected. With `paperwork`, the bill and the ticket, too.
+
+    `changed` adds to a system's settings.
+    """
     worlds: list[World] = []
     companies = Companies(now=lambda: worlds[0].clock.now() if worlds else datetime.now(UTC))
     async with companies:
         registry = Registry()
-        values = {name: one for name, one in companies.systems().items() if name not in without}
+        every = {**companies.systems(), **(companies.paperwork.systems() if paperwork else {})}
+        values = {name: one for name, one in every.items() if name not in without}
+        values = {name: {**one, **(changed or {}).get(name, {})} for name, one in values.items()}
         systems = {name: registry.get(name).settings.model_validate(one) for name, one in values.items()}
         systems["elsewhere"] = registry.get("elsewhere").settings()
         client.setdefault("defaults", {})

@@ -181,12 +181,19 @@ def roster(**changes: object) -> Roster:
         {"id": "sam", "name": "Sam Lee", "identities": ["slack/T-MSP/sam"], "technician": True},
         {"id": "priya", "name": "Priya Rao", "identities": ["slack/T-MSP/priya"], "technician": True},
         {"id": "ada", "name": "Ada Byrne", "identities": ["slack/T-MSP/ada"], "admin": True, "manages": ["own"]},
+        {"id": "bill", "name": "Bill Penny", "identities": ["slack/T-MSP/bill"], "billing": True},
         {"id": "finn", "name": "Finn Fabric", "identities": ["slack/T-FABRIKAM/finn"], "manages": ["fabrikam"]},
     ]  # fmt: skip
-    contoso: dict[str, object] = {"id": "contoso", "name": "Contoso Ltd", "systems": {"toy": {}}}
+    contoso: dict[str, object] = {"id": "contoso", "name": "Contoso Ltd", "systems": {"toy": {}}, "dry_run": False}
     contoso.update(changes)
-    own: dict[str, object] = {"id": "own", "name": "Northwind IT", "own": True, "systems": {"toy": {}}}
-    fabrikam: dict[str, object] = {"id": "fabrikam", "name": "Fabrikam Inc", "systems": {"toy": {}}}
+    own: dict[str, object] = {
+        "id": "own",
+        "name": "Northwind IT",
+        "own": True,
+        "systems": {"toy": {}},
+        "dry_run": False,
+    }
+    fabrikam: dict[str, object] = {"id": "fabrikam", "name": "Fabrikam Inc", "systems": {"toy": {}}, "dry_run": False}
     channel = {"platform": "slack", "workspace": "T-MSP"}
     return Roster.model_validate(
         {
@@ -211,6 +218,8 @@ class World:
     queue: MemoryQueue
     chat: MemoryChat
     pages: list[str] = field(default_factory=list[str])
+    strangers_from: str = "T-NOWHERE"
+    """The workspace that somebody who is in no configuration types in."""
     _keys: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
@@ -267,7 +276,7 @@ class World:
 
     def actor(self, person: str) -> Actor:
         found = self.house.roster.person(person)
-        return found.actors[0] if found else Actor("slack", "T-NOWHERE", person)
+        return found.actors[0] if found else Actor("slack", self.strangers_from, person)
 
     async def types(self, person: str, line: str, *, channel: str = "", dedupe: str = "") -> Reply:
         """Type a slash command in the private chat, or in a channel."""
@@ -332,6 +341,10 @@ class World:
         """Everything on this person's screen, as it is now."""
         return "\n---\n".join(words(shown.card) for shown in self.seen_by(person))
 
+    def news(self, person: str) -> str:
+        """The short new messages alone."""
+        return "\n---\n".join(words(shown.card) for shown in self.seen_by(person) if not shown.card.buttons)
+
     def card(self, person: str, title: str = "") -> Shown:
         """The newest message of that title this person sees."""
         return next(shown for shown in reversed(self.seen_by(person)) if title in shown.card.title)
@@ -365,6 +378,7 @@ class World:
         stride = max((end - self.clock.time) / 20, timedelta(seconds=1))
         while self.clock.time < end:
             self.clock.time = min(end, self.clock.time + stride)
+            await sweep.lost_attempts(self.house)
             await self.settle()
 
     async def restart(self) -> None:
@@ -383,6 +397,10 @@ class World:
         """Step id → row, over all cases."""
         rows = await self.house.store.read(lambda session: list(session.exec(select(StepRow))))
         return {row.step: row for row in rows}
+
+    async def rows(self) -> list[StepRow]:
+        """Every step of every case; several may be of one kind."""
+        return await self.house.store.read(lambda session: list(session.exec(select(StepRow))))
 
     async def plans(self) -> list[Plan]:
         return await self.house.store.read(lambda session: list(session.exec(select(Plan).order_by(col(Plan.id)))))

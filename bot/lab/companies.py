@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from bot.lab import hybrid_client
+from bot.lab.paperwork import SECRETS as PAPERWORK_SECRETS
+from bot.lab.paperwork import Paperwork
 from connectors.active_directory.simulated_people import BIND_PASSWORD, fabrikam_domain
 from connectors.active_directory.simulator import SimulatedActiveDirectory
 from connectors.contract import Json
@@ -23,7 +25,7 @@ from connectors.microsoft365.simulated_people import CONTOSO, FABRIKAM, Person
 from connectors.microsoft365.simulated_things import E3, EXCHANGE_1, Device, Drive, Group, Held, Mailbox
 from connectors.microsoft365.simulator import SimulatedMicrosoft
 
-SECRETS = {"env/MICROSOFT_SECRET": people.SECRET, "env/DOMAIN_PASSWORD": BIND_PASSWORD}
+SECRETS = {"env/MICROSOFT_SECRET": people.SECRET, "env/DOMAIN_PASSWORD": BIND_PASSWORD, **PAPERWORK_SECRETS}
 """What the references in `systems` stand for."""
 SALES_TEAM = "c0000000-0000-4000-8000-0000000000ea"
 SALES_FILES = "c0000000-0000-4000-8000-0000000000eb"
@@ -40,6 +42,7 @@ class Companies:
         self.domains = {CONTOSO: self.domain, FABRIKAM: SimulatedActiveDirectory(now=now, domain=fabrikam_domain())}
         """By tenant."""
         self._furnish()
+        self.paperwork = Paperwork(self.microsoft.tenants[CONTOSO], now)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -54,6 +57,7 @@ class Companies:
         """Listen on loopback, all with certificates of one authority."""
         await self.microsoft.start()
         await self.exchange.start()
+        await self.paperwork.start()
         for domain in self.domains.values():
             domain.tls = self.microsoft.certificate
             await domain.start()
@@ -62,6 +66,7 @@ class Companies:
         """Stop listening."""
         for domain in self.domains.values():
             await domain.stop()
+        await self.paperwork.stop()
         await self.exchange.stop()
         await self.microsoft.stop()
 

@@ -13,7 +13,7 @@ import hmac
 import itertools
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
@@ -21,7 +21,8 @@ import aiohttp
 from aiohttp import web
 from pydantic import JsonValue
 
-from bot.lab.slack_limits import Shown, TooLong, field_state, find_button, objects, problems, read
+from bot.lab.fake_slack_wire import SlackError, arguments, blocks_of, told
+from bot.lab.slack_limits import Shown, field_state, find_button, read
 
 Json = dict[str, JsonValue]
 USES = 5
@@ -75,6 +76,12 @@ class FakeSlack:
         """Every Web API call taken, with its arguments."""
         self.changed = asyncio.Condition()
         """Notified at each change of what people see."""
+        self.routes: list[web.RouteDef] = []
+        """What parts of Slack beside this one answer; added before the start."""
+        self.apart: dict[str, Callable[[web.Request, Json], Awaitable[Json]]] = {}
+        """Web API methods that no bot token opens. They raise SlackError."""
+        self.courier: Callable[[bytes, Mapping[str, str]], Awaitable[Answer]] | None = None
+        """Takes what people do instead of `bot_url`: a socket, say."""
         self._secret = signing_secret
         self.now = now
         """Seconds since 1970; tests move it."""
@@ -111,7 +118,9 @@ class FakeSlack:
         """Listen; answers the base URL for Web API clients."""
         app = web.Application(client_max_size=2**22)
         app.router.add_post("/api/{method}", self._api)
+        app.router.add_get("/api/{method}", self._api)
         app.router.add_post("/response/{key}", self._respond)
+        app.router.add_routes(self.routes)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -278,6 +287,8 @@ class FakeSlack:
     async def _post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         if self._session is None:
             raise RuntimeError("start the fake Slack first")
+        if self.courier is not None:
+            return await self.courier(body, headers)
         async with self._session.post(self.bot_url, data=body, headers=dict(headers)) as response:
             return Answer(response.status, await response.text())
 
@@ -292,11 +303,13 @@ class FakeSlack:
 
     async def _api(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
-        args = await _arguments(request)
+        args = await arguments(request)
         await asyncio.sleep(self._delays.get(method, 0.0))
         if self._faults.get(method):
             status, body, headers = self._faults[method].pop(0)
             return web.json_response(body, status=status, headers=headers)
+        if method in self.apart:
+            return await told(self.apart[method](request, args))
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         home = next((team for team in self.workspaces.values() if team.token and team.token == token), None)
         if home is None or not home.active:
@@ -312,12 +325,7 @@ class FakeSlack:
         if method not in methods:
             return web.json_response({"ok": False, "error": "unknown_method"})
         self.calls.append((method, args))
-        try:
-            answer = await methods[method](home, args)
-        except _SlackError as error:
-            details: Json = {"messages": [*error.details]}
-            return web.json_response({"ok": False, "error": error.code, "response_metadata": details})
-        return web.json_response({"ok": True, **answer})
+        return await told(methods[method](home, args))
 
     async def _auth_test(self, home: Workspace, args: Json) -> Json:
         return {
@@ -332,12 +340,12 @@ class FakeSlack:
     async def _conversations_open(self, home: Workspace, args: Json) -> Json:
         user = str(args.get("users", ""))
         if user not in home.people:
-            raise _SlackError("user_not_found")
+            raise SlackError("user_not_found")
         return {"channel": {"id": self._open(home, user)}}
 
     async def _post_message(self, home: Workspace, args: Json) -> Json:
         channel = self._where(home, args)
-        shown = Shown(home.id, channel, self._ts(), str(args.get("text", "")), _blocks(args))
+        shown = Shown(home.id, channel, self._ts(), str(args.get("text", "")), blocks_of(args))
         await self._show(shown)
         message: Json = {
             "type": "message",
@@ -353,15 +361,15 @@ class FakeSlack:
         channel, ts = self._where(home, args), str(args.get("ts", ""))
         before = self._messages.get((channel, ts))
         if before is None:
-            raise _SlackError("message_not_found")
+            raise SlackError("message_not_found")
         text = str(args.get("text", ""))
-        await self._show(_edited(before, text, _blocks(args)))
+        await self._show(_edited(before, text, blocks_of(args)))
         return {"channel": channel, "ts": ts, "text": text, "message": {"text": text}}
 
     async def _post_ephemeral(self, home: Workspace, args: Json) -> Json:
         channel, user = self._where(home, args), str(args.get("user", ""))
         if user not in home.people:
-            raise _SlackError("user_not_in_channel")
+            raise SlackError("user_not_in_channel")
         await self._whisper(user, home.id, channel, args)
         return {"message_ts": self._ts()}
 
@@ -376,10 +384,10 @@ class FakeSlack:
             error = "used_url" if address and address.uses >= USES else "expired_url"
             return web.json_response({"ok": False, "error": error}, status=404)
         address.uses += 1
-        args = await _arguments(request)
+        args = await arguments(request)
         try:
-            blocks = _blocks(args) if "blocks" in args else ()
-        except _SlackError as refused:
+            blocks = blocks_of(args) if "blocks" in args else ()
+        except SlackError as refused:
             return web.json_response({"ok": False, "error": refused.code}, status=400)
         before = address.message
         if args.get("replace_original") and before:
@@ -401,7 +409,7 @@ class FakeSlack:
     def _where(self, home: Workspace, args: Json) -> str:
         channel = str(args.get("channel", ""))
         if channel not in home.channels and channel not in home.private.values():
-            raise _SlackError("channel_not_found")
+            raise SlackError("channel_not_found")
         return channel
 
     async def _show(self, shown: Shown) -> None:
@@ -410,7 +418,7 @@ class FakeSlack:
             self.changed.notify_all()
 
     async def _whisper(self, user: str, team: str, channel: str, said: Json) -> None:
-        blocks = _blocks(said) if "blocks" in said else ()
+        blocks = blocks_of(said) if "blocks" in said else ()
         shown = Shown(team, channel, self._ts(), str(said.get("text", "")), blocks)
         async with self.changed:
             self._ephemeral.setdefault(user, []).append(shown)
@@ -448,42 +456,5 @@ class FakeSlack:
         return f"{int(self.now())}.{next(self._count):06d}"
 
 
-# --- the wire ---------------------------------------------------------------------------------------
-
-
-class _SlackError(Exception):
-    """`ok: false` with a code."""
-
-    def __init__(self, code: str, details: list[str] | None = None) -> None:
-        super().__init__(code)
-        self.code, self.details = code, details or []
-
-
 def _edited(before: Shown, text: str, blocks: tuple[Json, ...]) -> Shown:
     return replace(before, text=text, blocks=blocks, edits=(*before.edits, replace(before, edits=())))
-
-
-def _blocks(args: Json) -> tuple[Json, ...]:
-    """The blocks of a call. Raises _SlackError as Slack refuses them."""
-    given = args.get("blocks")
-    if given is None and not args.get("text"):
-        raise _SlackError("no_text")
-    blocks = objects(given)
-    try:
-        found = problems(blocks) if given is not None else []
-    except TooLong:
-        raise _SlackError("msg_blocks_too_long") from None
-    if found:
-        raise _SlackError("invalid_blocks", found)
-    return tuple(blocks)
-
-
-async def _arguments(request: web.Request) -> Json:
-    """JSON or a form, whose blocks are JSON in a string."""
-    if request.content_type == "application/json":
-        body: JsonValue = await request.json()
-        return body if isinstance(body, dict) else {}
-    form = await request.post()
-    args: Json = {name: value for name, value in form.items() if isinstance(value, str)}
-    blocks = args.get("blocks")
-    return {**args, "blocks": json.loads(blocks)} if isinstance(blocks, str) else args

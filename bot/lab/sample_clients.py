@@ -50,8 +50,9 @@ FINN = Character("U0FINN", "Finn Fabric", "Manager at Fabrikam", FABRIKAM, ("C0F
 SAM = Character("U0SAM", "Sam Lee", "Technician", PROVIDER, (TECHNICIANS,))
 PRIYA = Character("U0PRIYA", "Priya Rao", "Technician", PROVIDER, (TECHNICIANS,))
 ADA = Character("U0ADA", "Ada Byrne", "Admin of the provider", PROVIDER, (TECHNICIANS, ADMINS))
-EVERYBODY = (MARIA, NOOR, OSKAR, FINN, SAM, PRIYA, ADA)
-ON_STAGE = (MARIA, SAM, PRIYA, FINN, OSKAR)
+BILL = Character("U0BILL", "Bill Penny", "Billing at the provider", PROVIDER, ())
+EVERYBODY = (MARIA, NOOR, OSKAR, FINN, SAM, PRIYA, ADA, BILL)
+ON_STAGE = (MARIA, SAM, BILL, PRIYA, FINN, OSKAR, ADA)
 """Whom the page offers."""
 APPROVERS = (SAM, PRIYA)
 
@@ -66,6 +67,7 @@ class Client:
     secrets: Mapping[str, str]
     managers: Mapping[str, tuple[str, str]]
     """Slack user of a manager → their own object id and mail in the directory."""
+    dry_run: bool = False
 
 
 def write(folder: Path, slack_api: str, signing_secret: str, clients: tuple[Client, ...]) -> Path:
@@ -82,9 +84,9 @@ def write(folder: Path, slack_api: str, signing_secret: str, clients: tuple[Clie
         path.write_text(value, encoding="utf-8")
         return f"file/{path}"
 
-    def kept(value: JsonValue, client: Client, system: str) -> JsonValue:
+    def kept(value: JsonValue, client: Client, system: str, name: str) -> JsonValue:
         secret = client.secrets.get(value) if isinstance(value, str) else None
-        return value if secret is None else keep(f"{client.id}-{system}", secret)
+        return value if secret is None else keep(f"{client.id}-{system}-{name}", secret)
 
     content: dict[str, JsonValue] = {
         "slack": {
@@ -105,8 +107,9 @@ def write(folder: Path, slack_api: str, signing_secret: str, clients: tuple[Clie
                 "name": {"contoso": "Contoso Ltd", "fabrikam": "Fabrikam Inc"}[client.id],
                 "time_zone": "Europe/London",
                 "lockout": "approved",
+                "dry_run": client.dry_run,
                 "systems": {
-                    system: {name: kept(value, client, system) for name, value in values.items()}
+                    system: {name: kept(value, client, system, name) for name, value in values.items()}
                     for system, values in client.systems.items()
                 },
             }
@@ -135,6 +138,7 @@ def _person(character: Character, clients: tuple[Client, ...]) -> JsonValue:
         "manages": manages,
         "technician": character.role == "Technician",
         "admin": character is ADA,
+        "billing": character is BILL,
     }
     for client in clients:
         if character.user in client.managers:

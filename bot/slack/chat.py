@@ -25,6 +25,8 @@ SLACK_API = "https://slack.com/api/"
 HOOKS = ("https", "hooks.slack.com", None)
 SOON = 3.0
 """Seconds until another try after a fault on the way or in Slack."""
+NOT_INSTALLED = 60.0
+"""The same for a workspace where the app is still to be installed from its page."""
 PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited"}
 """Slack's codes for what may go better in a moment (docs.slack.dev/reference/methods/chat.postMessage)."""
 
@@ -54,9 +56,13 @@ class SlackChat:
         *,
         base_url: str = SLACK_API,
         timeout: float = 10.0,
+        expected: frozenset[str] = frozenset(),
     ) -> None:
-        """`tokens`: workspace (team id) → resolve its bot token, late; `timeout` in seconds."""
-        self._tokens = tokens
+        """`tokens`: workspace (team id) → resolve its bot token, late; `timeout` in seconds.
+
+        In `expected` workspaces the app may be installed any time: cards for them wait.
+        """
+        self._tokens, self._expected = tokens, expected
         self._base_url = base_url
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
@@ -66,8 +72,12 @@ class SlackChat:
         self._log.setLevel(logging.WARNING)
 
     def serves(self, workspace: str) -> bool:
-        """Whether the app is installed in that workspace, as far as the configuration knows."""
+        """Whether the app is installed in that workspace, as far as we know."""
         return workspace in self._tokens
+
+    def forget(self, workspace: str) -> None:
+        """The app is gone from there: its private chats may not be the same when it comes back."""
+        self._private = {key: channel for key, channel in self._private.items() if key[0] != workspace}
 
     async def private(self, actor: Actor) -> Place:
         """The direct message between that person and the bot. Raises ChatError."""
@@ -130,7 +140,8 @@ class SlackChat:
     def _client(self, call: str, workspace: str) -> WebApi:
         resolve = self._tokens.get(workspace)
         if resolve is None:
-            raise ChatError(self.platform, call, f"workspace {workspace} has no bot token: install the app there", None)
+            wait = NOT_INSTALLED if workspace in self._expected else None
+            raise ChatError(self.platform, call, f"workspace {workspace} has no bot token: install the app there", wait)
         try:
             token = resolve()
         except (LookupError, OSError, ValueError) as error:

@@ -24,6 +24,7 @@ from slack_sdk.signature import SignatureVerifier
 
 from bot.slack.blocks import fallback, line_blocks
 from bot.slack.chat import SlackChat
+from bot.slack.payloads import GONE, Body, Malformed, inner, pressed, removal, text
 from handlers.conversation import Actor, Card, ChatError, Inbound, Kind, Place, Reply
 
 log = logging.getLogger("offboard.slack")
@@ -37,7 +38,8 @@ NOT_CONNECTED = "This workspace is not connected to offboard yet. Ask your servi
 LOOK_UP = 1.0
 """Seconds to find out whether a command was typed in the bot's own chat; Slack waits three in all."""
 
-Body = Mapping[str, JsonValue]
+Gone = Callable[[str, float], Awaitable[None]]
+"""The app is gone from that workspace since then (seconds since 1970)."""
 
 
 class House(Protocol):
@@ -52,10 +54,6 @@ class House(Protocol):
         ...
 
 
-class Malformed(Exception):
-    """A payload lacks something Slack always sends."""
-
-
 def slack_routes(
     app: web.Application,
     house: House,
@@ -63,12 +61,13 @@ def slack_routes(
     *,
     signing_secret: str,
     commands: Sequence[str],
+    gone: Gone | None = None,
 ) -> SlackEdge:
     """Mount the edge at POST /slack/events. Raises ValueError without a signing secret.
 
     `commands` are the words without their slash.
     """
-    edge = SlackEdge(house, chat, signing_secret=signing_secret, commands=commands)
+    edge = SlackEdge(house, chat, signing_secret=signing_secret, commands=commands, gone=gone)
     app.router.add_post(PATH, edge.receive)
 
     async def stop(_: web.Application) -> None:
@@ -81,15 +80,26 @@ def slack_routes(
 class SlackEdge:
     """One Bolt app for every workspace, and the tasks that answer after the acknowledgement."""
 
-    def __init__(self, house: House, chat: SlackChat, *, signing_secret: str, commands: Sequence[str]) -> None:
-        if not signing_secret.strip():
+    def __init__(
+        self,
+        house: House,
+        chat: SlackChat,
+        *,
+        signing_secret: str | None,
+        commands: Sequence[str],
+        gone: Gone | None = None,
+    ) -> None:
+        """Without a signing secret (None) nothing is taken over HTTP: requests come by a socket we opened."""
+        if signing_secret is not None and not signing_secret.strip():
             # Bolt would start, and fail at the first request.
             raise ValueError("Slack's signing secret is empty: set SLACK_SIGNING_SECRET (Basic Information)")
         self._house = house
         self._chat = chat
-        self._verifier = SignatureVerifier(signing_secret)
+        self._gone_from = gone
+        self._verifier = SignatureVerifier(signing_secret) if signing_secret else None
         self._tasks = set[asyncio.Task[None]]()
-        self._bolt = self._listen(signing_secret, commands)
+        self.bolt = self._listen(signing_secret or "", commands)
+        """What hears, however requests arrive."""
 
     async def receive(self, request: web.Request) -> web.Response:
         """One POST from Slack. 401 unverified, 400 unreadable, else what the listeners answered."""
@@ -102,7 +112,7 @@ class SlackEdge:
             heard = AsyncBoltRequest(body=raw.decode(), query=request.query_string, headers=headers)
         except (ValueError, TypeError, AttributeError, RecursionError):
             return web.json_response({"error": "unreadable"}, status=400)
-        answer = await self._bolt.async_dispatch(heard)
+        answer = await self.bolt.async_dispatch(heard)
         if answer.status >= 400:
             log.warning("a Slack request of type %s got %d", heard.body.get("type", "command"), answer.status)
         kind = answer.headers.get("content-type", ["text/plain"])[0].split(";")[0]
@@ -134,23 +144,39 @@ class SlackEdge:
         bolt.action(PRESS)(self._click)
         # Typing in a field or picking from a list says nothing yet: values come with a button.
         bolt.action(re.compile(""))(_ignore)
+        for word in GONE:
+            bolt.event(word)(self._gone)
         bolt.event(re.compile(""))(_ignore)
         return bolt
 
     def _genuine(self, raw: bytes, headers: Mapping[str, str]) -> bool:
         timestamp = headers.get("X-Slack-Request-Timestamp", "")
         signature = headers.get("X-Slack-Signature", "")
-        return timestamp.isdecimal() and self._verifier.is_valid(raw, timestamp, signature)
+        return (
+            self._verifier is not None and timestamp.isdecimal() and self._verifier.is_valid(raw, timestamp, signature)
+        )
 
     async def _known(
         self, context: AsyncBoltContext, body: Body, next_: Callable[[], Awaitable[None]]
     ) -> BoltResponse | None:
-        """Only installed workspaces get further; `url_verification` has none."""
-        if body.get("type") == "url_verification" or self._chat.serves(context.team_id or ""):
+        """Only installed workspaces get further; `url_verification` has none, and who leaves may be none any more."""
+        leaves = body.get("type") == "event_callback" and inner(body, "event", {}).get("type") in GONE
+        if leaves or body.get("type") == "url_verification" or self._chat.serves(context.team_id or ""):
             await next_()
             return None
         log.warning("Slack workspace %s is not in the configuration", context.team_id)
         return BoltResponse(status=200, body=NOT_CONNECTED if "command" in body else "")
+
+    async def _gone(self, ack: AsyncAck, body: Body) -> None:
+        """Removed before Slack gets its 200: otherwise it says so again."""
+        try:
+            team, at = removal(body)
+        except Malformed as error:
+            log.warning("a Slack event was ignored: %s", error)
+        else:
+            if team and self._gone_from:
+                await self._gone_from(team, at)
+        await ack()
 
     # --- what people do -------------------------------------------------------------------------
 
@@ -172,9 +198,9 @@ class SlackEdge:
             await ack()
 
     async def _click(self, ack: AsyncAck, body: Body) -> None:
-        url = _text(body, "response_url", "")
+        url = text(body, "response_url", "")
         try:
-            inbound = _pressed(body)
+            inbound = pressed(body)
             reply = await self._house.hear(inbound)
         except Malformed as error:
             log.warning("a click in Slack was refused: %s", error)
@@ -202,17 +228,17 @@ class SlackEdge:
     async def _typed(self, body: Body) -> Inbound:
         # A slash command is offered by the typist's own workspace, also in a shared channel, so
         # its team_id is both their home and where the app is installed.
-        workspace = _text(body, "team_id")
-        actor = Actor("slack", workspace, _text(body, "user_id"))
-        channel = _text(body, "channel_id")
+        workspace = text(body, "team_id")
+        actor = Actor("slack", workspace, text(body, "user_id"))
+        channel = text(body, "channel_id")
         private = await self._is_ours(actor, channel)
         return Inbound(
             kind=Kind.COMMAND,
             actor=actor,
             where=Place("slack", workspace, channel, private),
-            dedupe=f"slack:{_text(body, 'trigger_id')}",
-            command=_text(body, "command").removeprefix("/"),
-            text=_text(body, "text", "").strip(),
+            dedupe=f"slack:{text(body, 'trigger_id')}",
+            command=text(body, "command").removeprefix("/"),
+            text=text(body, "text", "").strip(),
         )
 
     async def _is_ours(self, actor: Actor, channel: str) -> bool:
@@ -233,56 +259,6 @@ class SlackEdge:
         task = asyncio.create_task(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _pressed(body: Body) -> Inbound:
-    """A click. Raises Malformed unless the payload says who clicked, from which home, and where."""
-    user, team, channel = _inner(body, "user"), _inner(body, "team"), _inner(body, "channel")
-    actions = body.get("actions")
-    action = actions[0] if isinstance(actions, list) and actions else None
-    channel_id = _text(channel, "id")
-    return Inbound(
-        kind=Kind.CLICK,
-        # The clicker's home stands here alone: `team` and Bolt's context name the workspace the
-        # app is installed in, also for people of another one in a shared channel.
-        actor=Actor("slack", _text(user, "team_id"), _text(user, "id")),
-        # We posted the message, so a direct message is the bot's own chat with that person.
-        where=Place("slack", _text(team, "id"), channel_id, private=channel_id.startswith("D")),
-        dedupe=f"slack:{_text(body, 'trigger_id')}",
-        token=_text(action if isinstance(action, dict) else {}, "value"),
-        values=_values(_inner(_inner(body, "state", {}), "values", {})),
-    )
-
-
-def _values(blocks: Body) -> dict[str, str]:
-    """Field id → what was typed, or the id of what was picked; empty when left empty."""
-    out = dict[str, str]()
-    for block in blocks.values():
-        for field_id, state in (block if isinstance(block, dict) else {}).items():
-            if not isinstance(state, dict):
-                continue
-            chosen = state.get("selected_option")
-            value = chosen.get("value") if isinstance(chosen, dict) else state.get("value")
-            out[field_id] = value if isinstance(value, str) else ""
-    return out
-
-
-def _text(body: Body, name: str, otherwise: str | None = None) -> str:
-    value = body.get(name)
-    if isinstance(value, str) and value:
-        return value
-    if otherwise is None:
-        raise Malformed(f"'{name}' is missing")
-    return otherwise
-
-
-def _inner(body: Body, name: str, otherwise: dict[str, JsonValue] | None = None) -> dict[str, JsonValue]:
-    value = body.get(name)
-    if isinstance(value, dict):
-        return value
-    if otherwise is None:
-        raise Malformed(f"'{name}' is missing")
-    return otherwise
 
 
 def _private_line(line: str) -> dict[str, JsonValue]:

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 from datetime import timedelta
 
+from connectors.active_directory.checks import check_domain
 from connectors.active_directory.clean_up import HideFromAddressLists, LeaveGroups
 from connectors.active_directory.client import Domain
 from connectors.active_directory.facts import ActiveDirectoryFacts, read_facts
@@ -13,7 +14,7 @@ from connectors.active_directory.lock_out import Disable, DisableComputers, Rese
 from connectors.active_directory.people import find_person
 from connectors.active_directory.refusals import VENDOR
 from connectors.active_directory.settings import ActiveDirectorySettings
-from connectors.contract import Account, Caution, Choices, Connector, Surroundings, WayIn
+from connectors.contract import Account, Caution, Check, Choices, Connector, Surroundings, WayIn
 
 _TICKETS = timedelta(hours=10)
 
@@ -39,6 +40,9 @@ class ActiveDirectory(Connector[Domain, ActiveDirectoryFacts]):
 
     async def facts(self, api: Domain, account: Account) -> ActiveDirectoryFacts:
         return await read_facts(api, account)
+
+    async def check(self, api: Domain) -> tuple[Check, ...]:
+        return await check_domain(api, self.steps)
 
     def ways_in(self, facts: ActiveDirectoryFacts, choices: Choices) -> tuple[WayIn, ...]:
         return (

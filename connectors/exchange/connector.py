@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
-from connectors.contract import Account, Caution, Choices, Connector, Json, Question, Step, Surroundings, WayIn
+from connectors.contract import Account, Caution, Check, Choices, Connector, Json, Question, Step, Surroundings, WayIn
+from connectors.exchange.checks import check_organisation
 from connectors.exchange.client import VENDOR, ExchangeApi
 from connectors.exchange.deletion import DeleteMailbox
 from connectors.exchange.facts import ExchangeFacts, brief, find_mailbox, read_facts
@@ -71,6 +72,9 @@ class Exchange(Connector[ExchangeApi, ExchangeFacts]):
 
     def cautions(self, facts: ExchangeFacts) -> tuple[Caution, ...]:
         return tuple(Caution(sentence) for sentence in _cautions(facts))
+
+    async def check(self, api: ExchangeApi) -> tuple[Check, ...]:
+        return await check_organisation(api, self.steps)
 
     def reads(self) -> Mapping[str, Callable[[ExchangeApi, Account], Awaitable[Json]]]:
         return {"exchange.mailbox": _mailbox}

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from connectors.contract import (
     Account,
     Caution,
+    Check,
     Choices,
     Connector,
     Json,
@@ -19,6 +20,7 @@ from connectors.contract import (
 from connectors.http import RefusedWith
 from connectors.microsoft365.admin_roles import EndEligibility, RemoveRoles
 from connectors.microsoft365.auto_reply import SetAutoReply
+from connectors.microsoft365.checks import check_tenant
 from connectors.microsoft365.client import VENDOR, Graph, make_pass, refused_as
 from connectors.microsoft365.device_steps import DisableDevices, WipeDevices
 from connectors.microsoft365.domain import CheckAfterSync, DomainAccount
@@ -30,7 +32,7 @@ from connectors.microsoft365.ownership import HandOverGroups, LeaveOwnerships
 from connectors.microsoft365.people import find_person, search_people
 from connectors.microsoft365.people_below import MoveReports
 from connectors.microsoft365.questions import STANDING, questions
-from connectors.microsoft365.reads import READS
+from connectors.microsoft365.reads import HELD_LICENCES, READS, held
 from connectors.microsoft365.release import ReassignLicences, ReleaseLicences
 from connectors.microsoft365.rename import Rename
 from connectors.microsoft365.settings import Microsoft365Settings
@@ -122,11 +124,20 @@ class Microsoft365(Connector[Graph, Microsoft365Facts]):
     def cautions(self, facts: Microsoft365Facts) -> tuple[Caution, ...]:
         return cautions(facts)
 
+    def recalled(self, facts: Microsoft365Facts, read: str) -> Json | None:
+        known = facts.belongings
+        if read != HELD_LICENCES or "licences" in known.unread:
+            return None
+        return held(known.licences)
+
     def reads(self) -> Mapping[str, Callable[[Graph, Account], Awaitable[Json]]]:
         return READS
 
     def reports(self, facts: Microsoft365Facts) -> frozenset[str]:
         return frozenset(facts.reports)
+
+    async def check(self, api: Graph) -> tuple[Check, ...]:
+        return await check_tenant(api, self.steps)
 
     async def restore(self, api: Graph, account: Account) -> OneTimeSecret | None:
         """A Temporary Access Pass, usable once within 60 minutes. Raises Refused when policy forbids it."""

@@ -73,6 +73,7 @@ class Licence(BaseModel):
 
     sku: str
     name: str
+    part_number: str = ""
     group: str = ""
     """Id of the group that gives it; empty when assigned directly."""
     disabled_plans: tuple[str, ...] = ()
@@ -126,6 +127,7 @@ def licences_of(user: Json, products: dict[str, Product]) -> tuple[Licence, ...]
             Licence(
                 sku=sku,
                 name=product.name,
+                part_number=product.part_number,
                 group=text(state, "assignedByGroup"),
                 disabled_plans=tuple(str(one) for one in off) if isinstance(off, list) else (),
                 carries_mailbox=product.carries_mailbox,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from connectors.contract import Account, Json
 from connectors.microsoft365.client import Graph, text
 from connectors.microsoft365.groups import groups_among, read_groups, read_owned, read_owners
-from connectors.microsoft365.licences import STATES, licences_of, read_products
+from connectors.microsoft365.licences import STATES, Licence, licences_of, read_products
 
 
 async def account(api: Graph, leaver: Account) -> Json:
@@ -45,19 +45,25 @@ async def free_seats(api: Graph, _leaver: Account) -> Json:
 
 
 async def held_licences(api: Graph, leaver: Account) -> Json:
-    """{"licences": [{"sku", "part_number", "name", "group"}]}: what they hold; `group` gives it, '' directly."""
+    """{"licences": [{"sku", "part_number", "name", "group", "carries_mailbox"}]}; `group` gives it, '' directly."""
     await api.load()
     info = api.user(leaver.id).to_get_request_information()
     user, products = await asyncio.gather(api.find(info, select=(STATES,)), read_products(api))
+    return held(licences_of(user or {}, products))
+
+
+def held(licences: Iterable[Licence]) -> Json:
+    """The same, of licences that were read already."""
     return {
         "licences": [
             {
                 "sku": one.sku,
-                "part_number": products[one.sku].part_number if one.sku in products else "",
+                "part_number": one.part_number,
                 "name": one.name,
                 "group": one.group,
+                "carries_mailbox": one.carries_mailbox,
             }
-            for one in licences_of(user or {}, products)
+            for one in licences
         ]
     }
 
@@ -69,10 +75,11 @@ async def licence_groups(api: Graph, leaver: Account) -> Json:
     return {"groups": [{"name": one.name, "sid": one.sid} for one in giving]}
 
 
+HELD_LICENCES = "microsoft365.held_licences"
 READS: Mapping[str, Callable[[Graph, Account], Awaitable[Json]]] = {
     "microsoft365.account": account,
     "microsoft365.sole_owner_of": sole_owner_of,
     "microsoft365.free_seats": free_seats,
-    "microsoft365.held_licences": held_licences,
+    HELD_LICENCES: held_licences,
     "microsoft365.licence_groups": licence_groups,
 }

@@ -212,6 +212,10 @@ class Tenant:
         """Object id of our application in this tenant."""
         return str(uuid.uuid5(uuid.UUID(self.id), "service principal"))
 
+    def holders(self, sku: str) -> int:
+        """How many of its simulated people hold that product, assigned directly."""
+        return sum(any(one.sku == sku for one in person.licences) for person in self.people.values())
+
 
 def sample_tenants() -> dict[str, Tenant]:
     """Fresh copies of both tenants, by id."""

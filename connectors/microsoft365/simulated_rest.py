@@ -105,8 +105,7 @@ def assign_license(directory: Directory, asked: Asked, user_id: str) -> Answer:
 
 
 def _used(directory: Directory, sku: str) -> int:
-    holders = sum(any(one.sku == sku for one in person.licences) for person in directory.tenant.people.values())
-    return holders + directory.tenant.products[sku].used
+    return directory.tenant.holders(sku) + directory.tenant.products[sku].used
 
 
 # --- manager and reports

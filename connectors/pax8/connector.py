@@ -34,6 +34,7 @@ class Pax8(Connector[Pax8Api, Pax8Facts]):
     name = "Pax8"
     settings = Pax8Settings
     facts_model = Pax8Facts
+    paperwork = True
     steps = STEPS
     defaults = (SEAT,)
 

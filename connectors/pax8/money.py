@@ -63,6 +63,7 @@ def savings_of(facts: Pax8Facts, choices: Choices) -> tuple[Saving, ...]:
                     Saving(
                         title=f"{seat.name}, 1 seat",
                         payer=payer,
+                        part_number=seat.part_number,
                         monthly=monthly,
                         currency=subscription.currency,
                         starts=starts,

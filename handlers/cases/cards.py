@@ -11,11 +11,16 @@ from handlers.cases.store import after_commit
 from handlers.cases.tables import CardRow, Case
 from handlers.conversation import Actor, Place
 from handlers.house import House
+from handlers.people import Channel
 
 INTERVIEW = "interview"
 """The case as the person who asked for it sees it: questions first, then how far it is."""
 TECHNICIANS = "technicians"
 """The case as technicians see it: what will be done, approve, repair."""
+BILL = "bill"
+"""What changes a bill, to everybody who may decide about that."""
+REPORT = "report"
+"""What was done, handed over and saved, and what is left: posted at the end, and kept true afterwards."""
 VOUCH = "vouch"
 """'Did you ask for this?', to the contact a technician named."""
 NEWS = "news"
@@ -24,6 +29,10 @@ STATUS = "status"
 """How far it is, for somebody who asked."""
 REPLACED = "replaced"
 """The topic of a message whose buttons are gone because a newer one has them."""
+NEWCOMER = "newcomer"
+"""Somebody unknown who asked, to the admins; of no case."""
+MORNING = "morning"
+"""What is open today, to the MSP's channels; of no single case."""
 LIST = "list"
 """Every case the viewer may see."""
 
@@ -55,10 +64,22 @@ def show_person(
 
 def show_requester(session: Session, house: House, case: Case, topic: str) -> None:
     """A new short message to whoever asked, in the chat they asked from where they did so themselves."""
-    asked_here = case.identity if case.started_by == case.requester else ""
-    identity = asked_here or identity_of(house, case.requester)
+    identity = _chat_with_requester(house, case)
     if identity:
         show_person(session, house, case.id, NEWS, case.requester, identity, topic)
+
+
+def show_report(session: Session, house: House, case: Case) -> None:
+    """The report, to whoever asked and to the technicians."""
+    identity = _chat_with_requester(house, case)
+    if identity:
+        show_person(session, house, case.id, REPORT, case.requester, identity)
+    show_channel(session, house, case, REPORT)
+
+
+def _chat_with_requester(house: House, case: Case) -> str:
+    asked_here = case.identity if case.started_by == case.requester else ""
+    return asked_here or identity_of(house, case.requester)
 
 
 def show_channel(session: Session, house: House, case: Case, kind: str, topic: str = "") -> CardRow:
@@ -73,6 +94,19 @@ def show_channel(session: Session, house: House, case: Case, kind: str, topic: s
     card = CardRow(id=house.new_id(), case_id=case.id, kind=kind, viewer=viewer, topic=topic)
     card.place = place_json(channel.place)
     return _add(session, house, card)
+
+
+def show_morning(session: Session, house: House, key: str, viewer: str, channel: Channel) -> None:
+    """Today's morning message, in that channel."""
+    card = CardRow(id=house.new_id(), case_id=key, kind=MORNING, viewer=viewer, place=place_json(channel.place))
+    _add(session, house, card)
+
+
+def show_newcomer(session: Session, house: House, identity: str) -> None:
+    """Ask the admins who that is."""
+    card = CardRow(id=house.new_id(), case_id=f"{NEWCOMER}:{identity}", kind=NEWCOMER, viewer="admins")
+    card.place = place_json(house.roster.msp.admins.place)
+    _add(session, house, card)
 
 
 def show_technicians(session: Session, house: House, case: Case) -> None:

@@ -20,6 +20,7 @@ DECIDE = "decide"
 CONFIRM = "confirm again"
 KEPT = "kept long enough"
 AHEAD = "ahead of its day"
+MIRROR = "look at the ticket"
 
 
 def set_due(session: Session, house: House, case: Case, kind: str, wait: timedelta, subject: str = "") -> None:

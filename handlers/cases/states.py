@@ -50,6 +50,7 @@ class StepState(enum.StrEnum):
     DONE = "done"
     STATED = "stated, not verified"
     SKIPPED = "skipped"
+    REHEARSED = "rehearsed"
     CANCELLED = "cancelled"
 
 
@@ -65,6 +66,7 @@ class StepEvent(enum.StrEnum):
     CONFIRMED = "confirmed"
     STATED = "stated by a person"
     SKIPPED = "skipped with a reason"
+    REHEARSED = "looked at in a dry run"
     RETRIED = "retried"
     CANCELLED = "cancelled"
 
@@ -106,6 +108,7 @@ STEP_MOVES: dict[tuple[StepState, StepEvent], StepState] = {
     (S.READY, SE.CANCELLED): S.CANCELLED,
     (S.WAITING, SE.CLAIMED): S.RUNNING,
     (S.WAITING, SE.STUCK): S.NEEDS_PERSON,
+    (S.WAITING, SE.SKIPPED): S.SKIPPED,
     (S.WAITING, SE.CANCELLED): S.CANCELLED,
     (S.RUNNING, SE.CLAIMED): S.RUNNING,
     (S.RUNNING, SE.LATER): S.WAITING,
@@ -114,6 +117,7 @@ STEP_MOVES: dict[tuple[StepState, StepEvent], StepState] = {
     (S.RUNNING, SE.STUCK): S.NEEDS_PERSON,
     (S.RUNNING, SE.CONFIRMED): S.DONE,
     (S.RUNNING, SE.STATED): S.STATED,
+    (S.RUNNING, SE.REHEARSED): S.REHEARSED,
     (S.RUNNING, SE.CANCELLED): S.CANCELLED,
     (S.DONE, SE.RETRIED): S.READY,
     (S.TASK, SE.RETRIED): S.READY,
@@ -124,7 +128,7 @@ STEP_MOVES: dict[tuple[StepState, StepEvent], StepState] = {
     (S.NEEDS_PERSON, SE.CANCELLED): S.CANCELLED,
 }
 
-SETTLED: frozenset[StepState] = frozenset({S.DONE, S.STATED, S.SKIPPED, S.CANCELLED})
+SETTLED: frozenset[StepState] = frozenset({S.DONE, S.STATED, S.SKIPPED, S.REHEARSED, S.CANCELLED})
 """A step that will not move by itself any more."""
 WITH_PERSON: frozenset[StepState] = frozenset({S.TASK, S.NEEDS_PERSON})
 """A step that waits for somebody to act."""

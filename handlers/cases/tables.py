@@ -78,7 +78,7 @@ class Case(SQLModel, table=True):
     touched_at: datetime = _time()
     """When the interview last moved."""
     closed: str = ""
-    """Why there will be no (further) plan: '' | 'cancelled' | 'expired' | 'wrong person'."""
+    """Why there will be no (further) plan; '' while there may be."""
 
     @property
     def leaver_name(self) -> str:
@@ -135,7 +135,7 @@ class Plan(SQLModel, table=True):
     id: str = Field(primary_key=True)
     case_id: str = Field(foreign_key="case.id", index=True)
     kind: str
-    """'lock-out' or 'rest'."""
+    """'lock-out', 'rest' or 'money'."""
     state: PlanState = Field(default=PlanState.DRAFT, sa_type=sa.String)  # type: ignore[call-overload]
     digest: str = ""
     approvers: int = 1
@@ -147,6 +147,7 @@ class Plan(SQLModel, table=True):
     reason: str = ""
     immediate: bool = False
     """The manager's confirmation was enough (client policy)."""
+    dry_run: bool = False
     settled_at: datetime | None = _maybe_time()
     locked_out_at: datetime | None = _maybe_time()
     """LOCK-OUT: since when every way in is read back as ended."""
@@ -184,7 +185,6 @@ class StepRow(SQLModel, table=True):
     title: str
     wave: int
     place: int
-    """Its place on the card."""
     irreversible: str = ""
     state: StepState = Field(default=StepState.PENDING, sa_type=sa.String, index=True)  # type: ignore[call-overload]
     attempt: int = 0
@@ -295,7 +295,7 @@ class HistoryRow(SQLModel, table=True):
     detail: dict[str, JsonValue] = _json()
     salt: str
     content: str
-    """SHA-256 over salt and content: the content can be erased later and the chain still holds."""
+    """SHA-256 over salt and content, so that the content can be erased and the chain still holds."""
     previous: str
     hash: str
 
@@ -330,10 +330,10 @@ class Lookup(SQLModel, table=True):
     id: str = Field(primary_key=True)
     case_id: str = Field(foreign_key="case.id", index=True)
     kind: str
-    """'search' | 'read' | 'propose' | 'restore'"""
+    """See `handlers.cases.wanted`."""
     subject: str = ""
     turn: int = 0
-    """SEARCH: the interview's turn it belongs to; the answer to an older one is dropped."""
+    """SEARCH: the interview's turn it belongs to."""
     lease_until: datetime | None = _maybe_time()
     owner: str = ""
     tries: int = 0

@@ -25,9 +25,9 @@ from handlers.cases.states import (
     plan_event,
 )
 from handlers.cases.tables import AccountRow, CardRow, Case, Plan, StepRow
-from handlers.cases.wanted import PROPOSE, want
+from handlers.cases.wanted import PROPOSE, pending, want, want_ticket
 from handlers.house import House
-from handlers.plan.digest import LOCK_OUT, REST
+from handlers.plan.digest import LOCK_OUT, MONEY, REST
 from handlers.plan.readings import choices_of
 from handlers.plan.rows import ByStep, by_step, case_plans, case_steps
 from handlers.questions import answers_of, questions_of
@@ -35,6 +35,7 @@ from handlers.ways import locked_out, ways_in
 
 FAR = 3600.0
 """Seconds from which on an attempt is not kept in the queue."""
+A_DAY = timedelta(days=1)
 A_WHILE = timedelta(minutes=1)
 """Time in which something may have undone a lock-out that its plan's last step has only followed since."""
 
@@ -84,6 +85,8 @@ def advance(session: Session, house: House, case: Case) -> None:
                 _free(now, row, waves)
         _refresh(now, plan)
         _say_locked_out(session, house, case, plan)
+    _report(now)
+    want_ticket(session, house, case)
     cards.redraw(session, house, case)
 
 
@@ -125,13 +128,14 @@ def _ready(now: _Round, row: StepRow) -> bool:
     if not all(_met(now.house, other) for name in step.requires for other in now.by_name.get(name, ())):
         return False
     earlier = [other for name in step.after for other in now.by_name.get(name, ())]
-    return all(StepState(other.state) in SETTLED | WITH_PERSON for other in earlier)
+    # What waits for its day is not waited for: whatever rests on it finds that day itself.
+    return all(StepState(other.state) in SETTLED | WITH_PERSON or _dated(now, other) for other in earlier)
 
 
 def _met(house: House, row: StepRow) -> bool:
-    """Whether what requires this step may go on: it is read back, or stated where nothing better can be had."""
+    """Whether what requires this step may go on: read back, stated where nothing better can be had, or rehearsed."""
     stated = row.state == StepState.STATED and isinstance(house.registry.find_step(row.step), TaskStep)
-    return row.state == StepState.DONE or stated
+    return row.state in {StepState.DONE, StepState.REHEARSED} or stated
 
 
 def _harm_in_going_on(now: _Round, row: StepRow) -> str:
@@ -179,7 +183,9 @@ def _refresh(now: _Round, plan: Plan) -> None:
         plan.settled_at = house.clock.now()
         record(session, house.clock.now(), "plan done", case_id=case.id, detail={"kind": plan.kind})
         _say_locked_out(session, house, case, plan)
-        if plan.kind == LOCK_OUT and plan.locked_out_at is None:
+        if plan.dry_run:
+            cards.show_requester(session, house, case, "rehearsed")
+        elif plan.kind == LOCK_OUT and plan.locked_out_at is None:
             # Some way in was skipped or only stated: the news says so.
             cards.show_requester(session, house, case, "locked out")
             _confirm_later(session, house, case)
@@ -187,12 +193,37 @@ def _refresh(now: _Round, plan: Plan) -> None:
             # What it waited for at last was the directory's sync, and a sync can undo a lock-out.
             due.set_due(session, house, case, due.CONFIRM, timedelta(0))
         client = house.roster.client(case.client)
-        if plan.kind == REST and client is not None and client.keep_days:
+        if plan.kind == REST and client is not None and client.keep_days and not plan.dry_run:
             due.clear(session, case, due.KEPT)
             due.set_due(session, house, case, due.KEPT, timedelta(days=client.keep_days))
         cards.show_channel(session, house, case, cards.NEWS, topic=f"done:{plan.id}")
     if plan.state != before:
         cards.redraw(session, house, case)
+
+
+def _report(now: _Round) -> None:
+    """Once nothing goes on by itself any more, but for what waits for its day: what was done, and what is left."""
+    lock_out = next((plan for plan in now.plans if plan.kind == LOCK_OUT), None)
+    if lock_out is None or lock_out.approved_at is None or now.case.closed or now.case.stage != "submitted":
+        return
+    # Nobody waits with it for somebody who decides about bills.
+    undecided = [plan for plan in now.plans if PlanState(plan.state) in UNDECIDED and plan.kind != MONEY]
+    if undecided or pending(now.session, now.case.id, PROPOSE):
+        return
+    if any(_goes_on(now, row) for plan in now.plans for row in now.steps_of(plan) if plan.approved_at):
+        return
+    if not cards.alive(now.session, now.case.id, cards.REPORT):
+        cards.show_report(now.session, now.house, now.case)
+        record(now.session, now.house.clock.now(), "reported", case_id=now.case.id)
+
+
+def _goes_on(now: _Round, row: StepRow) -> bool:
+    """Whether that step is under way, or waits for something that comes by itself within the day."""
+    return row.state in {StepState.READY, StepState.RUNNING, StepState.WAITING} and not _dated(now, row)
+
+
+def _dated(now: _Round, row: StepRow) -> bool:
+    return row.state == StepState.WAITING and row.due_at is not None and row.due_at - now.house.clock.now() >= A_DAY
 
 
 def _say_locked_out(session: Session, house: House, case: Case, plan: Plan) -> None:

@@ -35,6 +35,8 @@ class Claim:
     choices: dict[str, str]
     token: str
     approved_at: datetime
+    dry_run: bool
+    """Look, and change nothing."""
 
     @property
     def known(self) -> Accounts:
@@ -99,7 +101,7 @@ def _claim(session: Session, house: House, step_id: str, number: int) -> Claim |
     session.add(row)
     works_again(session, house, row)
     case = session.get_one(Case, row.case_id)
-    approved_at = session.get_one(Plan, row.plan_id).approved_at or now
+    plan = session.get_one(Plan, row.plan_id)
     accounts = {one.system: one for one in session.exec(select(AccountRow).where(AccountRow.case_id == case.id))}
     items, choices = items_of(session, step_id), choices_of(session, case.id)
-    return Claim(row, items, case, accounts, choices, row.owner, approved_at)
+    return Claim(row, items, case, accounts, choices, row.owner, plan.approved_at or now, plan.dry_run)

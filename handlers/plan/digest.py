@@ -12,7 +12,8 @@ from handlers.cases.tables import AccountRow, Answer, Case, ItemRow, Plan, StepR
 
 LOCK_OUT = "lock-out"
 REST = "rest"
-"""The two kinds of plan a case can have."""
+MONEY = "money"
+"""The kinds of plan a case can have: how access ends, everything else, and what changes a bill."""
 UNREAD = "unread"
 """The last part of the id of the step that stands for a system nobody could read."""
 LOCK_OUT_QUESTIONS = frozenset({"how", "contentious", "when"})
@@ -57,6 +58,7 @@ def digest_of(session: Session, plan: Plan) -> str:
         "client": case.client,
         "leaver": case.leaver,
         "kind": plan.kind,
+        "dry run": plan.dry_run,
         "approvers": plan.approvers,
         "cautions": plan.cautions,
         "answers": [

@@ -26,7 +26,7 @@ from connectors.together import LINGER
 from handlers.cases.states import PlanEvent, PlanState, StepState, move_plan
 from handlers.cases.tables import Case, ItemRow, Plan, StepRow
 from handlers.house import House
-from handlers.plan.digest import LOCK_OUT, UNREAD, digest_of
+from handlers.plan.digest import LOCK_OUT, REST, UNREAD, digest_of
 from handlers.plan.readings import Reading, accounts_of, context
 from handlers.plan.retry import TOGETHER
 
@@ -34,6 +34,13 @@ log = logging.getLogger("offboard.propose")
 
 NOT_SEEN, GROUND = "Not seen yet", "Later, once it may"
 """How a step's line begins that could not be looked at, or whose ground is missing as yet."""
+
+
+_END_ACCESS = "Sign in to {name}, find the leaver's account, end its access, and say what you did."
+_SEE_TO_THE_BILL = (
+    "Sign in to {name}, see to what the leaver needs no more (seats, invoice lines, their contact), and say what "
+    "you did."
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,20 @@ def wanted_of(
     ]
 
 
+def unlooked(house: House, readings: list[Reading], choices: dict[str, str]) -> list[Proposed]:
+    """The ways in that the bill and the ticket bring, as they were read before: a lock-out asks these nothing."""
+    found: list[Proposed] = []
+    for reading in readings:
+        connector = house.registry.get(reading.system)
+        steps = [step for step in connector.steps if step.wave is Wave.LOCK_OUT] if connector.paperwork else []
+        not_yet = Unseen(f"{NOT_SEEN}: {connector.name} is asked when it is done")
+        found += [
+            Proposed(reading.system, step, subject, not_yet)
+            for step, subject in wanted_of(reading, steps, choices, readings)
+        ]
+    return found
+
+
 def covers(readings: list[Reading]) -> frozenset[str]:
     """Systems that see to the leaver's account themselves: nothing need stand in for them."""
     return frozenset(reading.system for reading in readings if reading.account is not None or reading.error)
@@ -126,11 +147,13 @@ def write_plan(
     case: Case,
     kind: str,
     proposed: list[Proposed],
-    readings: list[Reading],
+    unread: list[Reading],
     cautions: list[Caution],
 ) -> Plan:
-    """The plan as rows, awaiting approval, with its digest."""
+    """The plan as rows, awaiting approval, with its digest; `unread` are systems that could not be read for it."""
+    client = house.roster.client(case.client)
     plan = Plan(id=house.new_id(), case_id=case.id, kind=kind, proposed_at=house.clock.now())
+    plan.dry_run = client is None or client.dry_run
     told: list[JsonValue] = [_told(caution) for caution in cautions] if kind == LOCK_OUT else []
     plan.cautions = {"told": told}
     destroys = False
@@ -165,8 +188,7 @@ def write_plan(
                         before=dict(item.before),
                     )
                 )
-    if kind == LOCK_OUT:
-        _add_unread(session, house, plan, readings, len(proposed))
+    _add_unread(session, house, plan, unread, len(proposed))
     session.flush()
     plan.approvers = max([2 if destroys else 1, *(caution.approvers for caution in cautions if told)])
     plan.state = move_plan(PlanState(plan.state), PlanEvent.PROPOSED)
@@ -195,9 +217,18 @@ def _told(caution: Caution) -> dict[str, JsonValue]:
     return {"text": caution.text, "approvers": caution.approvers, "proof": caution.proof}
 
 
-def _add_unread(session: Session, house: House, plan: Plan, readings: list[Reading], place: int) -> None:
-    for offset, reading in enumerate(reading for reading in readings if reading.error):
-        name = house.registry.get(reading.system).name
+def unread_by(house: House, kind: str, readings: list[Reading]) -> list[Reading]:
+    """What could not be read for a plan of that kind and has a row of its own there, until it answers."""
+    failed = [reading for reading in readings if reading.error]
+    if kind == LOCK_OUT:
+        return [reading for reading in failed if not house.registry.get(reading.system).paperwork]
+    return [reading for reading in failed if house.registry.get(reading.system).paperwork] if kind == REST else []
+
+
+def _add_unread(session: Session, house: House, plan: Plan, unread: list[Reading], place: int) -> None:
+    for offset, reading in enumerate(unread):
+        connector = house.registry.get(reading.system)
+        name, paper = connector.name, connector.paperwork
         session.add(
             StepRow(
                 id=house.new_id(),
@@ -205,11 +236,11 @@ def _add_unread(session: Session, house: House, plan: Plan, readings: list[Readi
                 case_id=plan.case_id,
                 system=reading.system,
                 step=f"{reading.system}.{UNREAD}",
-                title=f"End access in {name}",
-                wave=int(Wave.LOCK_OUT),
+                title=f"Read {name} once it answers" if paper else f"End access in {name}",
+                wave=int(Wave.BILLING if paper else Wave.LOCK_OUT),
                 place=place + offset,
                 state=StepState.PENDING,
                 reason=reading.error,
-                instructions=f"Sign in to {name}, find the leaver's account, end its access, and say what you did.",
+                instructions=(_SEE_TO_THE_BILL if paper else _END_ACCESS).format(name=name),
             )
         )

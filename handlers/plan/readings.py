@@ -18,6 +18,8 @@ from handlers.house import House
 
 log = logging.getLogger("offboard.readings")
 
+Before = Mapping[str, BaseModel]
+"""System → the facts read before anything was done."""
 Accounts = Mapping[str, Account]
 """System → the leaver's account there."""
 
@@ -46,26 +48,42 @@ def choices_of(session: Session, case_id: str) -> dict[str, str]:
     return choices
 
 
-async def read_everywhere(house: House, client_id: str, leaver: Account, *, last_try: bool) -> list[Reading]:
+async def read_everywhere(
+    house: House,
+    client_id: str,
+    leaver: Account,
+    *,
+    last_try: bool,
+    paperwork: bool = True,
+    kept: Iterable[Reading] = (),
+) -> list[Reading]:
     """Ask every system of the client at once; one that is down says so and stops no other.
 
+    Without `paperwork` the bill and the ticket are left out: a lock-out never waits for them.
+
+    `kept` is what was read before anything was done: what one system must know of another is taken from there.
     Only the directory is worth asking again first, since without it there is no lock-out to plan: unless this
     is the last try, its being slow or down is raised as Throttled or Unreachable.
     """
     client = house.roster.client(client_id)
-    systems = list(client.systems) if client else []
-    return await asyncio.gather(*(read_one(house, client_id, system, leaver, last_try=last_try) for system in systems))
+    every = list(client.systems) if client else []
+    systems = [name for name in every if paperwork or not house.registry.get(name).paperwork]
+    before = {reading.system: reading.facts for reading in kept if reading.facts is not None}
+    reads = (read_one(house, client_id, name, leaver, last_try=last_try, before=before) for name in systems)
+    return await asyncio.gather(*reads)
 
 
-async def read_one(house: House, client_id: str, system: str, leaver: Account, *, last_try: bool) -> Reading:
+async def read_one(
+    house: House, client_id: str, system: str, leaver: Account, *, last_try: bool, before: Before | None = None
+) -> Reading:
     """What that system says about the leaver; see `read_everywhere`."""
     directory = house.registry.get(system).directory
     within = house.timings.reading.total_seconds()
     try:
         if directory:
-            return await _read(house, client_id, system, leaver)
+            return await _read(house, client_id, system, leaver, before or {})
         async with asyncio.timeout(within):
-            return await _read(house, client_id, system, leaver)
+            return await _read(house, client_id, system, leaver, before or {})
     except TimeoutError:
         return Reading(system, None, None, f"It did not answer within {within:.0f} s.")
     except VendorError as error:
@@ -79,7 +97,7 @@ async def read_one(house: House, client_id: str, system: str, leaver: Account, *
         return Reading(system, None, None, f"Our own code failed ({type(error).__name__}).")
 
 
-async def _read(house: House, client_id: str, system: str, leaver: Account) -> Reading:
+async def _read(house: House, client_id: str, system: str, leaver: Account, before: Before) -> Reading:
     connector, api = await house.connection(client_id, system)
     accounts = await connector.find(api, leaver)
     if not accounts:
@@ -88,13 +106,14 @@ async def _read(house: House, client_id: str, system: str, leaver: Account) -> R
         names = ", ".join(f"{account.name} ({account.user_name})" for account in accounts)
         return Reading(system, None, None, f"It is not certain which account is theirs: {names}.")
     facts = await connector.facts(api, accounts[0])
-    facts = await connector.complete(api, facts, reader(house, client_id, leaver))
+    facts = await connector.complete(api, facts, reader(house, client_id, leaver, before=before))
     return Reading(system, accounts[0], facts)
 
 
 def keep_readings(session: Session, house: House, case: Case, readings: list[Reading]) -> None:
-    """Write down what was read, in place of what was read before."""
-    session.exec(delete(AccountRow).where(col(AccountRow.case_id) == case.id))
+    """Write down what was read, in place of what those systems said before."""
+    again = [reading.system for reading in readings]
+    session.exec(delete(AccountRow).where(col(AccountRow.case_id) == case.id, col(AccountRow.system).in_(again)))
     session.add_all(_row(house, case, reading) for reading in readings if reading.account or reading.error)
     session.flush()
 
@@ -138,11 +157,20 @@ def accounts_of(readings: Iterable[Reading]) -> Accounts:
     return {reading.system: reading.account for reading in readings if reading.account is not None}
 
 
-def reader(house: House, client_id: str, leaver: Account, known: Accounts | None = None) -> Read:
-    """How a system asks another one about the leaver; whose account there is known already is not looked for again."""
+def reader(
+    house: House, client_id: str, leaver: Account, known: Accounts | None = None, before: Before | None = None
+) -> Read:
+    """How a system asks another one about the leaver; whose account there is known already is not looked for again.
+
+    What stands in the facts read `before` anything was done is taken from them.
+    """
 
     async def read(name: str) -> Json:
         system, _, _ = name.partition(".")
+        if system in (before or {}):
+            recalled = house.registry.get(system).recalled((before or {})[system], name)
+            if recalled is not None:
+                return recalled
         connector, other = await house.connection(client_id, system)
         account = (known or {}).get(system)
         if account is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.contract import NotBefore, Nothing, Task, Throttled, Unreachable, VendorError
+from connectors.contract import Finding, NotBefore, Nothing, Premature, Task, Throttled, Todo, Unreachable, VendorError
 from handlers.cases.states import StepEvent
 from handlers.plan.readings import Reading
 from handlers.plan.retry import again_in
@@ -66,13 +66,20 @@ class Stuck:
 
 
 @dataclass(frozen=True)
+class Rehearsed:
+    """A dry run: it looked, and this is what it would have done."""
+
+    would: str
+
+
+@dataclass(frozen=True)
 class NowRead:
     """A system that could not be read when the plan was made has answered."""
 
     reading: Reading
 
 
-Result = Confirmed | Stated | Later | Slow | Dated | HandedOver | Stuck | NowRead
+Result = Confirmed | Stated | Later | Slow | Dated | HandedOver | Stuck | Rehearsed | NowRead
 
 EVENTS: dict[type, StepEvent] = {
     Confirmed: StepEvent.CONFIRMED,
@@ -82,6 +89,7 @@ EVENTS: dict[type, StepEvent] = {
     Dated: StepEvent.LATER,
     HandedOver: StepEvent.HANDED_OVER,
     Stuck: StepEvent.STUCK,
+    Rehearsed: StepEvent.REHEARSED,
     NowRead: StepEvent.CONFIRMED,
 }
 
@@ -106,6 +114,22 @@ def unchanged(finding: Nothing | Task | NotBefore) -> Result:
             return Dated(at, reason)
         case Nothing(evidence):
             return Confirmed(evidence)
+
+
+def rehearsed(finding: Finding, irreversible: str) -> Result:
+    """What a look means in a dry run: what would be changed, in the words the live run would use."""
+    match finding:
+        case Nothing(evidence):
+            return Confirmed(evidence)
+        case NotBefore(at, reason):
+            return Rehearsed(f"On {at:%d %b %Y}: {reason}")
+        case Premature(reason, _):
+            return Rehearsed(f"Once its ground is there, which a dry run can't see: {reason}")
+        case Task(reason, instructions):
+            return Rehearsed(f"A person's task: {reason}. {instructions}")
+        case Todo(items):
+            would = f"Would change: {', '.join(item.title for item in items)}"
+            return Rehearsed(f"{would}. Can't be undone: {irreversible}" if irreversible else would)
 
 
 def worst(problems: list[Result]) -> Result | None:

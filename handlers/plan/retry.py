@@ -10,6 +10,12 @@ DELAYS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 PATIENCE = timedelta(minutes=5)
 """How long a step may be told to wait before the technicians hear of it; it is tried on all the same."""
 
+PAPER_AGAIN = 900.0
+"""Seconds until a distributor or service desk that could not be read is asked again: no door stands open meanwhile."""
+
+PAPER_WAITS = timedelta(hours=24)
+"""How long that goes on before a person sees to it."""
+
 IN_PLACE = 3.0
 """Seconds a step may wait for a read-back without giving up its place."""
 

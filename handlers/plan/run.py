@@ -32,8 +32,19 @@ from handlers.house import House
 from handlers.plan.claim import Claim, claimed
 from handlers.plan.digest import UNREAD
 from handlers.plan.readings import Reading, context, read_one, reading_of
-from handlers.plan.results import Confirmed, HandedOver, NowRead, Result, Slow, Stated, Stuck, after_trouble
-from handlers.plan.retry import LEASE, TOGETHER
+from handlers.plan.results import (
+    Confirmed,
+    HandedOver,
+    Later,
+    NowRead,
+    Rehearsed,
+    Result,
+    Slow,
+    Stated,
+    Stuck,
+    after_trouble,
+)
+from handlers.plan.retry import LEASE, PAPER_AGAIN, PAPER_WAITS, TOGETHER
 from handlers.plan.settle import settle
 from handlers.plan.work import LostRow, NotYet, Work, to_read_back
 
@@ -88,11 +99,19 @@ def _reading(house: House, claim: Claim) -> Reading:
 
 async def _unread(house: House, claim: Claim) -> Result:
     """A system nobody could read when the plan was made: read it now; while that fails, it is a person's task."""
-    reading = await read_one(house, claim.case.client, claim.row.system, leaver_of(claim.case), last_try=True)
+    kept = [reading_of(house, row) for row in claim.accounts.values()]
+    before = {one.system: one.facts for one in kept if one.facts is not None}
+    leaver = leaver_of(claim.case)
+    reading = await read_one(house, claim.case.client, claim.row.system, leaver, last_try=True, before=before)
     if not reading.error:
         return NowRead(reading)
     if claim.row.by_hand:
         return Stated(claim.row.by_hand)
+    if claim.dry_run:
+        return Rehearsed(reading.error)
+    since = claim.row.waiting_since or house.clock.now()
+    if house.registry.get(claim.row.system).paperwork and house.clock.now() - since < PAPER_WAITS:
+        return Later(PAPER_AGAIN, reading.error, trouble=False)
     return HandedOver(reading.error, claim.row.instructions)
 
 

@@ -23,7 +23,19 @@ from handlers.plan.advance import advance, again, ask_the_rest, tell, told
 from handlers.plan.digest import items_of, steps_of
 from handlers.plan.propose import step_row, wanted_of
 from handlers.plan.readings import Reading, add_readings, choices_of, readings_of
-from handlers.plan.results import EVENTS, Confirmed, Dated, HandedOver, Later, NowRead, Result, Slow, Stated, Stuck
+from handlers.plan.results import (
+    EVENTS,
+    Confirmed,
+    Dated,
+    HandedOver,
+    Later,
+    NowRead,
+    Rehearsed,
+    Result,
+    Slow,
+    Stated,
+    Stuck,
+)
 from handlers.plan.retry import PATIENCE
 from handlers.plan.rows import by_step, case_steps
 
@@ -56,13 +68,10 @@ def settle(session: Session, house: House, step_id: str, token: str, result: Res
         case Dated(at, reason):
             row.reason = reason
             _on_its_day(session, house, case, row, at)
-        case HandedOver(reason, instructions):
-            row.reason, row.instructions = reason, instructions
-            row.person = row.person or session.get_one(Plan, row.plan_id).decided_by
-            tell(session, house, case, row)
-        case Stuck(reason):
-            row.reason = reason
-            tell(session, house, case, row)
+        case Rehearsed(would):
+            row.reason, row.settled_at = would, now
+        case HandedOver() | Stuck():
+            _to_a_person(session, house, case, row, result)
         case NowRead(reading):
             _close(session, row, now, _add_steps_of(session, house, case, row, reading))
     if not isinstance(result, Later | Slow | Dated):
@@ -113,6 +122,14 @@ def _later_ones_again(session: Session, house: House, row: StepRow) -> None:
         if PlanState(session.get_one(Plan, other.plan_id).state) in OPEN_PLANS:
             other.state = move_step(StepState(other.state), StepEvent.RETRIED)
             again(session, house, other, 0)
+
+
+def _to_a_person(session: Session, house: House, case: Case, row: StepRow, result: HandedOver | Stuck) -> None:
+    row.reason = result.reason
+    if isinstance(result, HandedOver):
+        row.instructions = result.instructions
+        row.person = row.person or session.get_one(Plan, row.plan_id).decided_by
+    tell(session, house, case, row)
 
 
 def _on_its_day(session: Session, house: House, case: Case, row: StepRow, at: datetime) -> None:

@@ -34,7 +34,7 @@ from handlers.cases.tables import Case, ItemRow, StepRow
 from handlers.cases.wanted import RESTORE, want
 from handlers.house import House
 from handlers.plan.claim import Claim
-from handlers.plan.results import Confirmed, Later, Result, Slow, Stuck, after_trouble, unchanged, worst
+from handlers.plan.results import Confirmed, Later, Result, Slow, Stuck, after_trouble, rehearsed, unchanged, worst
 from handlers.plan.retry import IN_PLACE, LEASE
 
 
@@ -62,7 +62,9 @@ class Work:
     """Items that an earlier attempt meant, and may have changed already."""
 
     async def run(self) -> Result:
-        """Look where needed, act on what is open, confirm what was accepted."""
+        """Look where needed, act on what is open, confirm what was accepted; a dry run only looks."""
+        if self.claim.dry_run:
+            return rehearsed(await self.step.look(self.ctx), self.claim.row.irreversible)
         unsettled = [item for item in self.claim.items if item.settled_at is None]
         to_confirm = [item for item in unsettled if item.accepted_at]
         to_look = [item for item in unsettled if not item.accepted_at]

@@ -11,13 +11,18 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import httpx
 import pytest
 import sqlalchemy as sa
 import yaml
+from cryptography.fernet import Fernet
 from sqlalchemy.exc import OperationalError
 
 from bot.app import build
 from bot.lab.demo_bot import free_port, healthy
+from bot.lab.fake_slack import FakeSlack
+from bot.lab.fake_slack_socket import FakeSocket
+from bot.lab.slack_limits import read
 from bot.settings import WrongSettings, load
 from bot.slack.chat import SlackChat
 from connectors.contract import Account
@@ -144,6 +149,60 @@ def test_a_missing_bot_token_stops_the_start(tmp_path: Path, monkeypatch: pytest
     monkeypatch.delenv("SLACK_TOKEN_C", raising=False)
     with pytest.raises(WrongSettings, match="set the environment variable SLACK_TOKEN_C"):
         build(load(environment(tmp_path)))
+
+
+async def test_a_wrong_key_of_the_installations_is_one_sentence_and_the_file_stays_as_it_is(tmp_path: Path) -> None:
+    own = environment(tmp_path, CLIENT_SECRET="s", KEY=Fernet.generate_key().decode())
+    told = content()
+    told["slack"] = {
+        "signing_secret": "env/SLACK_SIGNING_SECRET",
+        "teams": {"T0MSP": "msp", "T0C": "contoso"},
+        "oauth": {"client_id": "1.2", "client_secret": "env/CLIENT_SECRET", "key": "env/KEY"},
+    }
+    (tmp_path / "clients.yml").write_text(yaml.safe_dump(told))
+    file = tmp_path / "offboard.db.installations"
+    sealed = Fernet(Fernet.generate_key()).encrypt(b"[]")
+    file.write_bytes(sealed)
+    said = await stops_with(("run",), own)
+    assert f"The Slack installations in {file} can't be decrypted with slack.oauth.key (env/KEY)" in said
+    assert own["KEY"] not in said
+    assert file.read_bytes() == sealed
+    assert not (tmp_path / "offboard.db").exists()
+
+
+async def test_a_service_without_a_public_address_is_asked_and_answers_by_its_socket(tmp_path: Path) -> None:
+    slack = FakeSlack("never used here")
+    slack.workspace("T0C", "contoso", token="xoxb-2")
+    slack.workspace("T0MSP", "provider", token="xoxb-1")
+    slack.person("T0C", "U1", "maria")
+    wire = FakeSocket(slack, "xapp-1")
+    own = environment(tmp_path, APP_TOKEN="xapp-1")
+    told = content()
+    workspaces = {"T0MSP": "env/SLACK_TOKEN", "T0C": "env/SLACK_TOKEN_C"}
+    told["slack"] = {"app_token": "env/APP_TOKEN", "workspaces": workspaces, "base_url": await slack.start()}
+    (tmp_path / "clients.yml").write_text(yaml.safe_dump(told))
+    process = await started(("run",), own)
+    address = f"http://127.0.0.1:{own['OFFBOARD_PORT']}"
+    try:
+        async with asyncio.timeout(30), httpx.AsyncClient() as client:
+            while not wire.sockets:
+                assert process.returncode is None
+                await asyncio.sleep(0.05)
+            assert (await client.post(f"{address}/slack/events")).status_code == 404
+            assert (await client.get(f"{address}/health")).json() == {"status": "ok", "slack_socket": "up"}
+            assert (await slack.types("U1", "/offboard Jane Doe")).status == 200
+            assert (await wire.again()).status == 200
+            await slack.until(lambda: bool(slack.private("U1")), seconds=20)
+            assert "Case 1" in slack.private("U1")[0].text
+            assert (await slack.types("U1", "/offboard Sean", channel="C0GENERAL")).status == 200
+            assert "Case 2" in read(slack.ephemeral("U1")[-1]), "the one delivered twice was one"
+    finally:
+        process.terminate()
+        said = (await process.communicate())[0].decode()
+        await slack.stop()
+    assert "the socket to Slack is open" in said
+    for word in ("xapp-", "xoxb-", "Jane", "ticket"):
+        assert word not in said
 
 
 async def test_a_token_lost_later_is_a_chat_error_and_no_crash() -> None:

@@ -146,6 +146,27 @@ class ConnectorContract:
                 await step.look(self._context(bench, facts))
             assert not any(secret in f"{told.value!s} {told.value!r}" for secret in bench.secrets)
 
+    async def test_checking_names_steps_that_exist_and_changes_nothing(self, bench: Bench) -> None:
+        before, ids = bench.effects(), {step.id for step in bench.connector.steps}
+        checks = await bench.connector.check(bench.api)
+        assert checks
+        for check in checks:
+            assert check.title
+            assert set(check.steps) <= ids
+            assert check.ok or (check.said and check.fix), f"{check.title} says neither what is wrong nor what to do"
+        assert bench.effects() == before
+
+    async def test_checking_a_broken_vendor_fails_and_names_no_secret(self, bench: Bench) -> None:
+        bench.break_vendor()
+        try:
+            checks = await bench.connector.check(bench.api)
+        except VendorError as told:
+            said = f"{told!s} {told!r}"
+        else:
+            assert not all(check.ok for check in checks), "it says that all is well"
+            said = repr(checks)
+        assert not any(secret in said for secret in bench.secrets)
+
     def _context(self, bench: Bench, facts: Any) -> Context[Any, Any]:
         async def read(name: str) -> Json:
             raise AssertionError(f"{name}: other systems are asked in their own tests")

@@ -343,6 +343,17 @@ async def test_a_check_of_a_silent_pax8_is_raised(distributor: Distributor) -> N
         await CONNECTOR.check(await distributor.connect())
 
 
+async def test_others_read_from_when_a_committed_seat_may_be_given_back(distributor: Distributor) -> None:
+    """A list hides the commitment; the subscription itself says it."""
+    ctx = await distributor.plan(E3)
+    seats = await CONNECTOR.reads()["pax8.seats"](ctx.api, ctx.account)
+    committed = distributor.simulator.subscriptions[E3].committed_until
+    assert committed is not None
+    told = seats["SPE_E3"]
+    assert isinstance(told, dict)
+    assert datetime.fromisoformat(str(told["until"])) == committed.replace(microsecond=0) + timedelta(hours=1)
+
+
 async def test_others_read_how_many_seats_there_are_and_will_be(distributor: Distributor) -> None:
     distributor.simulator.habits.lag = 600
     ctx = await distributor.plan(POWER_BI)
@@ -355,8 +366,15 @@ async def test_others_read_how_many_seats_there_are_and_will_be(distributor: Dis
         "target": 19,
         "product": "Power BI Pro",
         "subscription": POWER_BI,
+        "until": None,
     }
-    assert seats["VISIOCLIENT"] == {"quantity": 8, "target": 8, "product": "Visio Plan 2", "subscription": ""}
+    assert seats["VISIOCLIENT"] == {
+        "quantity": 8,
+        "target": 8,
+        "product": "Visio Plan 2",
+        "subscription": "",
+        "until": None,
+    }
     distributor.clock.pass_by(601)
     seats = await CONNECTOR.reads()["pax8.seats"](ctx.api, ctx.account)
     assert seats["POWER_BI_PRO"] == {
@@ -364,4 +382,5 @@ async def test_others_read_how_many_seats_there_are_and_will_be(distributor: Dis
         "target": 19,
         "product": "Power BI Pro",
         "subscription": POWER_BI,
+        "until": None,
     }

@@ -44,6 +44,16 @@ WHO: dict[str, Relation] = {
     "a technician, of our own people": replace(TECHNICIAN, client=OWN),
     "an admin, of our own people": replace(ADMIN, client=OWN),
     "a technician, no client chosen": replace(TECHNICIAN, client=None, chosen=False),
+    "a billing person": replace(NOBODY, person=Person(id="b", name="B", identities=(), billing=True)),
+    "a billing person, of our own people": replace(
+        NOBODY, person=Person(id="b", name="B", identities=(), billing=True), client=OWN
+    ),
+    "a billing admin, of our own people": replace(
+        NOBODY, person=Person(id="d", name="D", identities=(), billing=True, admin=True), client=OWN
+    ),
+    "a billing person who asked": replace(
+        NOBODY, person=Person(id="b", name="B", identities=(), billing=True), requester=True
+    ),
     "an admin, no client chosen": replace(ADMIN, client=None, chosen=False),
     "its technician, no client chosen": replace(TECHNICIAN, client=None, chosen=False, **ENTERED),
 }
@@ -52,6 +62,7 @@ STAFF = {
     "the technician who entered it",
     "the technician who entered it, confirmed",
     "an admin, of our own people",
+    "a billing admin, of our own people",
 }
 MAY: dict[Right, set[str]] = {
     Right.SEE: STAFF
@@ -72,6 +83,7 @@ MAY: dict[Right, set[str]] = {
     Right.ANSWER_FOR: STAFF,
     Right.VOUCH: {"the manager who asked", "the contact a technician named"},
     Right.APPROVE: STAFF - {"the technician who entered it"},
+    Right.BILL: {"a billing person", "a billing admin, of our own people"},
     Right.REPAIR: STAFF,
     Right.WORK: STAFF,
     Right.NAME: STAFF | {"the manager who asked", "the contact a technician named", "its technician, no client chosen"},

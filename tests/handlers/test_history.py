@@ -74,6 +74,7 @@ async def test_everything_people_did_is_there_with_their_platform_identity(world
         "step",
         "plan done",
         "locked out",
+        "reported",
     ]
 
 

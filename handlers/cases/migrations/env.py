@@ -2,9 +2,10 @@
 
 from alembic import context
 
-from handlers.cases import tables
+from handlers.cases import desk_entry, newcomer, tables
 
-OURS = {table.name for table in tables.SQLModel.metadata.tables.values()}
+_TABLES = (tables.SQLModel, desk_entry.DeskEntry, newcomer.Newcomer)
+OURS = {table.name for table in _TABLES[0].metadata.tables.values()}
 
 context.configure(
     connection=context.config.attributes["connection"],

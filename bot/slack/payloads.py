@@ -1,0 +1,91 @@
+"""Reads Slack's payloads: who did it, from which home, and where; each kind says so in another place.
+
+The home of whoever clicks is `user.team_id` alone. `team`, `authorizations` and Bolt's context name the workspace the
+app is installed in, also for people of another company in a shared channel (bolt-js issue 1614, bolt-python issue 767,
+read 2026-11-22). A slash command says the typist's home at the top level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from handlers.conversation import Actor, Inbound, Kind, Place
+
+GONE = ("app_uninstalled", "tokens_revoked")
+"""The only events that mean something (docs.slack.dev/reference/events, read 2026-11-25)."""
+
+Body = Mapping[str, JsonValue]
+
+
+class Malformed(Exception):
+    """A payload lacks something Slack always sends."""
+
+
+def pressed(body: Body) -> Inbound:
+    """A click. Raises Malformed unless the payload says who clicked, from which home, and where."""
+    user, team, channel = inner(body, "user"), inner(body, "team"), inner(body, "channel")
+    actions = body.get("actions")
+    action = actions[0] if isinstance(actions, list) and actions else None
+    channel_id = text(channel, "id")
+    return Inbound(
+        kind=Kind.CLICK,
+        # The clicker's home stands here alone: `team` and Bolt's context name the workspace the
+        # app is installed in, also for people of another one in a shared channel.
+        actor=Actor("slack", text(user, "team_id"), text(user, "id")),
+        # We posted the message, so a direct message is the bot's own chat with that person.
+        where=Place("slack", text(team, "id"), channel_id, private=channel_id.startswith("D")),
+        dedupe=f"slack:{text(body, 'trigger_id')}",
+        token=text(action if isinstance(action, dict) else {}, "value"),
+        values=_values(inner(inner(body, "state", {}), "values", {})),
+    )
+
+
+def removal(body: Body) -> tuple[str, float]:
+    """The workspace the app was removed from and when; '' when only people's own tokens were revoked."""
+    event, team = inner(body, "event"), text(body, "team_id")
+    authorized = body.get("authorizations")
+    for one in authorized if isinstance(authorized, list) else ():
+        # Which workspace Bolt would take; it must not be another one.
+        if not isinstance(one, dict) or one.get("team_id") not in {None, team}:
+            raise Malformed("it names two workspaces")
+    if event.get("type") == "tokens_revoked" and not inner(event, "tokens", {}).get("bot"):
+        return "", 0.0
+    at = body.get("event_time")
+    if not isinstance(at, int):
+        raise Malformed("'event_time' is missing")
+    return team, float(at)
+
+
+def _values(blocks: Body) -> dict[str, str]:
+    """Field id → what was typed, or the id of what was picked; empty when left empty."""
+    out = dict[str, str]()
+    for block in blocks.values():
+        for field_id, state in (block if isinstance(block, dict) else {}).items():
+            if not isinstance(state, dict):
+                continue
+            chosen = state.get("selected_option")
+            value = chosen.get("value") if isinstance(chosen, dict) else state.get("value")
+            out[field_id] = value if isinstance(value, str) else ""
+    return out
+
+
+def text(body: Body, name: str, otherwise: str | None = None) -> str:
+    """What stands there. Raises Malformed when nothing does, unless that is allowed."""
+    value = body.get(name)
+    if isinstance(value, str) and value:
+        return value
+    if otherwise is None:
+        raise Malformed(f"'{name}' is missing")
+    return otherwise
+
+
+def inner(body: Body, name: str, otherwise: dict[str, JsonValue] | None = None) -> dict[str, JsonValue]:
+    """The block of that name. Raises Malformed when there is none, unless that is allowed."""
+    value = body.get(name)
+    if isinstance(value, dict):
+        return value
+    if otherwise is None:
+        raise Malformed(f"'{name}' is missing")
+    return otherwise
