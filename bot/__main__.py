@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -18,6 +19,9 @@ app = typer.Typer(
 )
 database = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(database, name="db")
+clients = typer.Typer(help="clients.yml.", no_args_is_help=True)
+app.add_typer(clients, name="clients")
+KeyFile = Annotated[Path | None, typer.Option(help="The file with your key; or name it in OFFBOARD_KEY_FILE.")]
 
 
 @app.command()
@@ -59,6 +63,68 @@ def lab(
     serve_lab(port, folder)
 
 
+@app.command()
+def doctor(
+    client: Annotated[str, typer.Option(help="Only that client, by its id.")] = "",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One document: client, system, checks.")] = False,
+) -> None:
+    """Would it work? Asks every client's systems what the steps need; ends with 1 when something is to be mended."""
+    from bot.doctor import in_json, in_words, look
+    from bot.settings import WrongSettings as Wrong
+    from bot.settings import load
+    from connectors.registry import Registry
+
+    registry = Registry()
+    try:
+        examined = look(load(registry=registry), client, registry)
+    except Wrong as sentence:
+        _stop(str(sentence))
+    typer.echo(in_json(examined) if as_json else in_words(examined, registry))
+    raise typer.Exit(1 if any(one.wrong for one in examined) else 0)
+
+
+@clients.command("check")
+def check_clients() -> None:
+    """Look at clients.yml alone, asking nobody: keys, secrets, and whether people and clients fit."""
+    from bot.clients_check import check as checked
+    from bot.clients_check import in_words
+    from bot.settings import WrongSettings as Wrong
+    from bot.settings import load
+    from connectors.registry import Registry
+
+    registry = Registry()
+    try:
+        settings = load(registry=registry)
+    except Wrong as sentence:
+        _stop(str(sentence))
+    found = checked(settings, registry)
+    typer.echo(in_words(settings, found))
+    raise typer.Exit(1 if any(one.wrong for one in found) else 0)
+
+
+@app.command()
+def status(
+    case: Annotated[str, typer.Argument(help="A case's number, or part of the leaver's name; none: every case.")] = "",
+    key_file: KeyFile = None,
+) -> None:
+    """For the hour when Slack is down: how far a case is. Asks the service that runs on this machine."""
+    _ask(key_file, command="status", case=case)
+
+
+@app.command()
+def approve(
+    case: Annotated[str, typer.Argument(help="The case's number.")],
+    digest: Annotated[
+        list[str] | None, typer.Option(help="The digest of a plan you were shown; once for each.")
+    ] = None,
+    proof: Annotated[list[str] | None, typer.Option(help="What a plan wants stated in writing; in order.")] = None,
+    key_file: KeyFile = None,
+) -> None:
+    """For the hour when Slack is down: without --digest, show all that waits; with it, approve exactly that."""
+    _ask(key_file, command="approve", case=case, digests=[*(digest or ())], proofs=[*(proof or ())])
+
+
 @database.command()
 def upgrade() -> None:
     """Bring the database up to this version; `run` does it by itself."""
@@ -95,6 +161,21 @@ def check(
     if not found.has_expected:
         _stop("That hash is not in the history any more: its end was cut off, or the hash is another database's.")
     typer.echo(f"{found.entries} entries, each as it was written. Last hash, to keep elsewhere: {found.last}")
+
+
+def _ask(key_file: Path | None, **asked: str | Sequence[str]) -> None:
+    """Say what the service says; ends with 1 when it did not do what was asked, with 2 when it was not asked."""
+    from bot.command_line import ask, read_key
+    from bot.settings import WrongSettings as Wrong
+    from bot.settings import here
+
+    try:
+        environment = here()
+        answer = ask(environment, read_key(key_file or environment.key_file), asked)
+    except Wrong as sentence:
+        _stop(str(sentence))
+    typer.echo(answer.text)
+    raise typer.Exit(0 if answer.done else 1)
 
 
 def _log() -> None:

@@ -71,6 +71,11 @@ class Application:
     certificate: str | None = None
     authority: str = PUBLIC_AUTHORITY
 
+    @property
+    def consent_link(self) -> str:
+        """Where an administrator of the client consents to our permissions."""
+        return f"{self.authority}/{quote(self.tenant_id)}/adminconsent?client_id={quote(self.client_id)}"
+
 
 def _guid(value: str) -> str:
     # Graph writes ids in small letters, and they are compared.
@@ -262,17 +267,10 @@ class EntraSignIn:
         found = _CODE.search(text)
         if found:
             cause, fix = _CAUSES.get(found[1], _UNKNOWN_CAUSE)
-            fix = fix.format(consent=self._consent_url())
+            fix = fix.format(consent=self._application.consent_link)
             return SignInFailed(self._vendor, call, f"{cause} (AADSTS{found[1]})", fix)
         said = text.split("\n", 1)[0]
         return SignInFailed(self._vendor, call, said, "Check tenant_id, client_id and the secret in clients.yml.")
-
-    def _consent_url(self) -> str:
-        application = self._application
-        return (
-            f"{application.authority}/{quote(application.tenant_id)}/adminconsent"
-            f"?client_id={quote(application.client_id)}"
-        )
 
 
 def missing(needed: Sequence[str], held: frozenset[str] | None) -> tuple[str, ...]:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from urllib.parse import quote
 
 from connectors.contract import AnyStep, Check, SignInFailed, TaskStep
 from connectors.entra import TenantSettings
 
 Needs = Mapping[str, tuple[str, ...]]
 """Permission → ids of the steps that need it."""
-
-
-def consent_link(settings: TenantSettings) -> str:
-    """Where an administrator of the client consents to our permissions."""
-    tenant, client = quote(settings.tenant_id), quote(settings.client_id)
-    return f"{settings.authority}/{tenant}/adminconsent?client_id={client}"
 
 
 def needs_of(steps: Iterable[AnyStep]) -> Needs:
@@ -56,7 +49,7 @@ async def sign_in_checks(
         return (signed_in, Check("Permissions", ok=True, said=said))
     fix = (
         f"Give our application this permission ({of}, application), then have an administrator of the client consent: "
-        f"{consent_link(settings)}"
+        f"{settings.application.consent_link}"
     )
     return (
         signed_in,

@@ -47,6 +47,8 @@ def help_text(person: Person) -> str:
     ]
     if person.technician or person.admin:
         lines.append("As a technician you can start a case for a client who phoned: the same command.")
+    if person.admin:
+        lines.append("/offboard-doctor – whether every client's systems would work. Add a client for one of them.")
     return "\n".join(lines)
 
 

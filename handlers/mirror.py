@@ -30,8 +30,8 @@ from handlers.ticket import TASK, TICKET, Wanted, case_key, wanted
 
 SHOWS = timedelta(minutes=2)
 """What was sent and does not show is not sent again before so long: an answer may have been lost."""
-LOOK_AGAIN = timedelta(minutes=5)
-"""How often an open ticket is looked at: somebody may close a task there."""
+LOOK_AGAIN, SELDOM = timedelta(minutes=5), timedelta(hours=1)
+"""How often an open ticket is looked at, at first and at last: somebody may close a task there."""
 
 
 async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
@@ -54,8 +54,9 @@ async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
         due.clear(session, case, due.MIRROR)
         if ticket.unseen:
             due.set_due(session, house, case, due.MIRROR, SHOWS)
-        elif state is None or not state.closed:
-            due.set_due(session, house, case, due.MIRROR, LOOK_AGAIN)
+        elif state is None or not (state.closed and want.over):
+            # Somebody may have closed the ticket too early: its tasks are looked at all the same.
+            due.set_due(session, house, case, due.MIRROR, ticket.next_look())
 
     return apply
 
@@ -77,6 +78,12 @@ class _Ticket:
     entries: dict[str, DeskEntry]
     unseen: bool = field(default=False)
     """Something was sent earlier and does not show yet."""
+
+    def next_look(self) -> timedelta:
+        """The older the ticket, the less often: thousands may be open for weeks."""
+        opened = self.entries.get(TICKET)
+        since = opened.intended_at if opened and opened.intended_at else self.house.clock.now()
+        return min(max(LOOK_AGAIN, (self.house.clock.now() - since) / 12), SELDOM)
 
     async def brought_up_to_date(self) -> TicketState | None:
         """What stands there afterwards; None where the ticket is not there (any more, or yet)."""

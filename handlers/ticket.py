@@ -14,11 +14,13 @@ from handlers.cases import cards
 from handlers.cases.states import SETTLED, UNDECIDED, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import Case, Plan, StepRow
 from handlers.house import House
+from handlers.plan.advance import A_DAY
 from handlers.plan.digest import LOCK_OUT
 from handlers.plan.rows import case_plans, case_steps
 from handlers.ways import locked_out, ways_in
 
 TICKET, TASK = "ticket", "task"
+MOVING = frozenset({StepState.READY, StepState.RUNNING, StepState.WAITING})
 WAVES = {
     Wave.LOCK_OUT: "Lock-out",
     Wave.PRESERVE: "Preserve",
@@ -74,8 +76,14 @@ def wanted(session: Session, house: House, case: Case) -> Wanted:
         tasks={_task(key, row): _words(row) if told else neutral for row in with_person},
         settled={_task(key, row): row.evidence or row.reason for row in rows if StepState(row.state) in SETTLED},
         time=_time(house, case, plans) if reported else None,
-        over=bool(case.closed) or (reported and not with_person and not undecided),
+        over=bool(case.closed) or (reported and not with_person and not undecided and not _goes_on(house, rows)),
     )
+
+
+def _goes_on(house: House, rows: list[StepRow]) -> bool:
+    """Whether anything is still under way or tried again; what waits for a day of its own holds no ticket open."""
+    moving = [row for row in rows if StepState(row.state) in MOVING]
+    return any(row.due_at is None or row.due_at - house.clock.now() < A_DAY for row in moving)
 
 
 def _told(case: Case, plans: list[Plan]) -> bool:

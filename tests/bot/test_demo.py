@@ -24,7 +24,7 @@ from bot.lab.demo import Lab, open_lab
 from bot.lab.demo_bot import BotProcess, BotState, NotUp, free_port
 from bot.lab.demo_stage import Entry, Stage
 from bot.lab.demo_tenants import Fault
-from bot.lab.sample_clients import MARIA, ON_STAGE, OSKAR, PRIYA, SAM, TECHNICIANS
+from bot.lab.sample_clients import BILL, MARIA, ON_STAGE, OSKAR, PRIYA, SAM, TECHNICIANS
 from bot.lab.slack_limits import Json
 from bot.settings import load, resolve_secret
 from connectors.contract import Limiter, Surroundings
@@ -63,7 +63,8 @@ async def test_the_demos_own_file_loads_and_its_secrets_are_for_the_owner_alone(
     assert len(secret) == 32
     assert secret not in lab.clients.read_text()
     files = list((lab.clients.parent / "secrets").iterdir())
-    assert len(files) == 9
+    assert len(files) == 12
+    assert len({file.read_text() for file in files if "connectwise" in file.name}) == 2
     assert {file.stat().st_mode & 0o077 for file in files} == {0}
 
 
@@ -74,6 +75,26 @@ async def test_a_manager_is_bound_to_their_own_account_and_the_outsider_to_nothi
     in_the_directory = lab.tenants.person(CONTOSO, maria.directory["contoso"])
     assert (in_the_directory.name, in_the_directory.mail) == (maria.name, maria.mail)
     assert not [person for person in roster.people if OSKAR.identity in person.identities]
+
+
+async def test_bill_decides_about_bills_and_nobody_else_does(lab: Lab) -> None:
+    roster = load({"OFFBOARD_CLIENTS": str(lab.clients)}).roster
+    assert [person.id for person in roster.people if person.billing] == ["bill"]
+    bill = roster.person("bill")
+    assert bill is not None
+    assert (bill.technician, bill.admin, bill.manages) == (False, False, ())
+
+
+async def test_a_dry_run_is_one_clients_and_ends_as_it_began(lab: Lab) -> None:
+    def dry() -> list[str]:
+        return [one.id for one in load({"OFFBOARD_CLIENTS": str(lab.clients)}).roster.clients if one.dry_run]
+
+    assert dry() == []
+    at_start = lab.clients.read_text()
+    lab.rehearse(CONTOSO, dry=True)
+    assert dry() == ["contoso"]
+    lab.rehearse(CONTOSO, dry=False)
+    assert lab.clients.read_text() == at_start
 
 
 @pytest.mark.filterwarnings("ignore:GetQueryParameters is deprecated:DeprecationWarning")
@@ -167,6 +188,7 @@ async def test_each_person_opens_only_their_own_rooms(heard: Heard) -> None:
     names = {one.user: [room.title for room in heard.stage.rooms[one.user]] for one in ON_STAGE}
     assert names[MARIA.user] == ["Offboard", "general"]
     assert names[SAM.user] == names[PRIYA.user] == ["Offboard", "offboarding"]
+    assert names[BILL.user] == ["Offboard"]
     assert len({rooms[0].id for rooms in heard.stage.rooms.values()}) == len(heard.stage.rooms)
 
 
@@ -198,6 +220,13 @@ async def test_technicians_are_pointed_at_what_waits_and_nobody_else_is(heard: H
     await post(heard, SAM.team, TECHNICIANS, "Approve: lock out Jane Doe", "Reject")
     assert heard.stage.hint(SAM) == heard.stage.hint(PRIYA) == "has something to approve"
     assert heard.stage.hint(MARIA) == ""
+
+
+async def test_bill_is_pointed_at_his_own_card_and_no_technician_at_what_only_bill_decides(heard: Heard) -> None:
+    await post(heard, SAM.team, TECHNICIANS, "Approve the bill", "Reject the bill")
+    assert (heard.stage.hint(SAM), heard.stage.hint(BILL)) == ("", "")
+    await post(heard, BILL.team, heard.stage.rooms[BILL.user][0].id, "Approve the bill", "Reject the bill")
+    assert (heard.stage.hint(SAM), heard.stage.hint(BILL)) == ("", "has a bill to approve")
 
 
 async def test_a_command_nobody_answers_is_said_by_slack_to_the_typist_alone(heard: Heard) -> None:
@@ -257,6 +286,22 @@ async def test_switching_a_fault_on_and_off_leaves_every_system_as_it_was(lab: L
         tenants.set_fault(FABRIKAM, fault, on=False)
     assert companies.microsoft.faults[FABRIKAM] == companies.exchange.faults[FABRIKAM] == domain.faults == []
     assert all(one.lag == 0 for one in lagging)
+
+
+async def test_contosos_bill_and_ticket_misbehave_with_the_rest_of_it(lab: Lab) -> None:
+    tenants, paper = lab.tenants, lab.tenants.companies.paperwork
+    for fault in Fault:
+        tenants.set_fault(FABRIKAM, fault, on=True)
+    assert paper.pax8.faults == paper.connectwise.faults == []
+    for fault in Fault:
+        tenants.set_fault(CONTOSO, fault, on=True)
+    assert [one.kind for one in paper.pax8.faults] == ["throttle", "error", "unavailable"]
+    assert [one.kind for one in paper.connectwise.faults] == ["throttle", "error", "unavailable"]
+    assert paper.pax8.habits.lag == paper.connectwise.provider.lag > 0
+    for fault in Fault:
+        tenants.set_fault(CONTOSO, fault, on=False)
+    assert paper.pax8.faults == paper.connectwise.faults == []
+    assert paper.pax8.habits.lag == paper.connectwise.provider.lag == 0
 
 
 # --- the bot ----------------------------------------------------------------------------------------

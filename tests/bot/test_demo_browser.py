@@ -74,7 +74,8 @@ class Visitor:
 
     def state(self, key: str) -> Locator:
         """The row of that name in the client's systems."""
-        return self.page.locator(".client-row").filter(has=self.page.get_by_text(key, exact=True))
+        named = self.page.locator(".client-key").and_(self.page.get_by_text(key, exact=True))
+        return self.page.locator(".client-row").filter(has=named)
 
     def has(self, key: str, *values: str) -> None:
         expect(self.state(key).locator(".client-value:not(.gone)")).to_have_text([*values])
@@ -84,9 +85,17 @@ class Visitor:
 
     def is_told_of(self, *systems: str) -> None:
         """The list of what was asked shows a change in each of them, and in no other."""
-        for system in ("graph", "exchange", "domain"):
+        for system in ("graph", "exchange", "domain", "pax8", "connectwise"):
             changes = self.page.locator(f".client-line-change .client-line-{system}")
             expect(changes.first).to_be_attached() if system in systems else expect(changes).to_have_count(0)
+
+    def rehearses(self, *, on: bool) -> None:
+        """Switch this client's dry runs, and wait for the bot that reads it."""
+        switch = self.page.get_by_role("button", name="Dry run")
+        switch.click()
+        expect(switch).to_have_attribute("aria-pressed", "true" if on else "false")
+        expect(switch).to_be_disabled()
+        expect(switch).to_be_enabled()
 
     def looks(self, name: str) -> None:
         """Keep a picture of this moment, also as a small screen shows it."""
@@ -148,7 +157,11 @@ def test_maria_offboards_jane_sam_approves_and_all_she_had_changes_hands_before_
     page = visitor.page
     expect(page.locator(".client-badge")).to_have_text("can sign in")
     visitor.has("Groups", "Sales team (owner)", "Sales files")
+    visitor.has("Power BI Pro", "20 bought", "20 in use", "20 invoiced", "may shrink any day")
+    visitor.has("Managed users", "40 invoiced")
+    visitor.has("Contact", "active", "portal open")
     expect(visitor.state("Domain account")).to_have_count(0)
+    expect(visitor.state("Ticket")).to_have_count(0)
     visitor.looks("1-start")
 
     visitor.types("/offboard Jane Doe")
@@ -164,6 +177,7 @@ def test_maria_offboards_jane_sam_approves_and_all_she_had_changes_hands_before_
     visitor.presses("Submit")
     visitor.sees("Waits for a technician's approval")
     expect(page.get_by_label("Be Sam Lee")).to_contain_text("has something to approve")
+    expect(page.get_by_label("Be Bill Penny")).to_contain_text("has a bill to approve")
     expect(page.locator(".client-badge")).to_have_text("can sign in")
 
     visitor.be("Sam Lee")
@@ -183,20 +197,45 @@ def test_maria_offboards_jane_sam_approves_and_all_she_had_changes_hands_before_
     visitor.has("Type", "Shared mailbox", "12 GB")
     visitor.has("OneDrive", "4.2 GB", "Maria Lopez may edit")
     visitor.lost("Groups", "Sales team (owner)", "Sales files")
-    visitor.lost("Licences", "Microsoft 365 E3")
+    visitor.lost("Licences", "Microsoft 365 E3", "Power BI Pro")
     visitor.has("Devices", "JANE-LAPTOP (disabled)")
-    visitor.is_told_of("graph", "exchange")
+    visitor.has("Contact", "inactive", "portal shut")
+    expect(visitor.state("Ticket")).to_contain_text("Offboarding Jane Doe, case 1")
+    expect(visitor.state("Last note").locator(".client-value")).to_contain_text("Nothing goes on by itself any more.")
+    visitor.is_told_of("graph", "exchange", "connectwise")
+    visitor.lost("Power BI Pro", "20 in use")
+    expect(page.get_by_label("Be Sam Lee")).not_to_contain_text("has something to approve")
     visitor.looks("5-locked-out")
+
+
+def test_bill_approves_the_bill_and_it_shrinks_as_far_as_it_may_before_his_eyes(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.be("Bill Penny")
+    expect(page.locator(".client-area-name").first).to_contain_text("The bill")
+    visitor.looks("6-bill")
+    visitor.presses("Approve the bill")
+    visitor.has("Power BI Pro", "19 bought", "19 in use", "19 invoiced", "may shrink any day")
+    visitor.has("Managed users", "39 invoiced")
+    visitor.lost("365 E3", "12 in use")
+    expect(visitor.state("365 E3")).to_contain_text("12 bought")
+    expect(visitor.state("365 E3")).to_contain_text(re.compile(r"committed until \d\d? \w+ 20\d\d"))
+    visitor.sees("Pax8 reads as 19 seats, 20 before")
+    visitor.is_told_of("graph", "exchange", "pax8", "connectwise")
+    expect(page.get_by_label("Be Bill Penny")).not_to_contain_text("has a bill to approve")
+    visitor.looks("7-billed")
     if os.environ.get("UPDATE_PICTURE") == "1":
         page.wait_for_timeout(1500)  # until the flash of the edited card has faded
         page.screenshot(path=ROOT / "docs" / "demo.png")
 
+
+def test_maria_asks_how_far_it_is(visitor: Visitor) -> None:
+    page = visitor.page
     expect(page.get_by_label("Be Maria Lopez").locator(".slack-badge")).to_be_visible()
     visitor.be("Maria Lopez")
     visitor.types("/offboard-status Jane")
     visitor.sees("/offboard-status 1 shows this again.")
     expect(page.locator(".step.done")).to_have_count(5)
-    visitor.looks("6-status")
+    visitor.looks("8-status")
 
 
 def test_finns_jane_ends_in_the_domain_too_and_stays_out_when_the_sync_comes(visitor: Visitor) -> None:
@@ -211,7 +250,7 @@ def test_finns_jane_ends_in_the_domain_too_and_stays_out_when_the_sync_comes(vis
     visitor.has("Domain account", "jdoe, enabled")
     visitor.presses("Submit")
     visitor.sees("Waits for a technician's approval")
-    visitor.looks("7-hybrid-asked")
+    visitor.looks("9-hybrid-asked")
 
     visitor.be("Sam Lee")
     visitor.presses("Approve all: lock out Jane Doe, and the rest")
@@ -224,10 +263,10 @@ def test_finns_jane_ends_in_the_domain_too_and_stays_out_when_the_sync_comes(vis
     visitor.has("Rules", "“Invoices”")
     visitor.has("Groups", "Design files (synced)")
     visitor.is_told_of("graph", "exchange", "domain")
-    visitor.looks("8-hybrid-locked-out")
+    visitor.looks("10-hybrid-locked-out")
     expect(visitor.state("Last sync").locator(".new")).to_have_count(1, timeout=40_000)
     visitor.has("Sign-in", "Blocked")
-    visitor.looks("9-hybrid-synced")
+    visitor.looks("11-hybrid-synced")
 
 
 def test_what_is_typed_and_picked_on_a_card_travels_with_the_click(visitor: Visitor) -> None:
@@ -242,7 +281,7 @@ def test_what_is_typed_and_picked_on_a_card_travels_with_the_click(visitor: Visi
     visitor.page.get_by_label("Or somebody else, by name").last.fill("Edith Payroll, accounts")
     visitor.presses("Continue")
     visitor.sees("Edith Payroll, accounts")
-    visitor.looks("10-technician")
+    visitor.looks("12-technician")
 
 
 def test_a_line_for_one_pair_of_eyes_says_so(visitor: Visitor) -> None:
@@ -251,7 +290,31 @@ def test_a_line_for_one_pair_of_eyes_says_so(visitor: Visitor) -> None:
     only_you = visitor.page.locator(".only-you").last
     expect(only_you).to_contain_text("Only visible to you")
     expect(only_you).to_contain_text("I don't know you yet")
-    visitor.looks("11-outsider")
+    visitor.looks("13-outsider")
+
+
+def test_a_dry_run_asks_and_approves_all_the_same_and_changes_nothing(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.be("Maria Lopez")
+    visitor.rehearses(on=True)
+    visitor.types("/offboard Sean O'Brien")
+    visitor.presses(re.compile("Sean O.Brien"))
+    visitor.presses("Resigned")
+    visitor.presses("No, on good terms")
+    visitor.presses("Now")
+    visitor.presses("Accept all recommended")
+    visitor.presses("Submit")
+    visitor.sees("A dry run: nothing will be changed.")
+    before = page.locator(".client-values").all_inner_texts()
+    visitor.be("Sam Lee")
+    visitor.presses(re.compile("Approve all: lock out Sean"))
+    visitor.sees("What the live run would do")
+    expect(page.locator(".client-badge")).to_have_text("can sign in")
+    assert page.locator(".client-values").all_inner_texts() == before
+    expect(page.locator(".client-row.changed .client-key")).to_have_text(["Managed users"])
+    expect(page.locator(".client-line-change").first).to_contain_text("quantity: 19")  # the last was Bill's
+    visitor.looks("14-dry-run")
+    visitor.rehearses(on=False)
 
 
 def test_a_killed_bot_says_nothing_comes_back_and_goes_on(visitor: Visitor) -> None:
@@ -261,7 +324,7 @@ def test_a_killed_bot_says_nothing_comes_back_and_goes_on(visitor: Visitor) -> N
     expect(page.locator(".bot-state")).to_have_text("bot is down")
     visitor.types("/offboard Sean O'Brien")
     visitor.sees("the app did not respond")
-    visitor.looks("12-killed")
+    visitor.looks("15-killed")
     expect(page.locator(".bot-state")).to_have_text("bot is running")
     visitor.types("/offboard Sean O'Brien")
     visitor.sees("Is this the person who leaves?")
@@ -275,13 +338,13 @@ def test_a_tenant_that_is_down_is_asked_again_until_it_answers(visitor: Visitor)
     visitor.types("/offboard Dana Gone")
     expect(page.locator(".client-line-trouble").first).to_contain_text("503")
     visitor.sees("Looking for Dana Gone")
-    visitor.looks("13-down")
+    visitor.looks("16-down")
     page.get_by_role("button", name="Down", exact=True).click()
     visitor.sees("sign-in already disabled")
 
 
 def test_the_page_fits_a_small_screen(visitor: Visitor) -> None:
-    visitor.looks("14-end")
+    visitor.looks("17-end")
     visitor.page.set_viewport_size({"width": 1280, "height": 720})
     for part in (".top", ".slack", ".client"):
         box = visitor.page.locator(part).bounding_box()

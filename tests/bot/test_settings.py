@@ -58,6 +58,8 @@ def test_a_complete_file_is_taken(tmp_path: Path) -> None:
         (("msp", "admins", "workspace"), "T0X", r"msp\.admins\.workspace: T0X is not in slack\.workspaces"),
         (("msp", "admins", "channel"), "C0TECH", r"msp\.admins\.channel: must be another channel"),
         (("clients", 0, "defaults"), {"mailbx": "shared"}, r"clients\.contoso\.defaults\.mailbx is no question"),
+        (("people", 0, "key"), "a-key-that-is-written-out-here", r"people\.maria\.key: write a reference such as env/"),
+        (("people", 0, "key"), "env/KEY", r"people\.maria\.key: only technicians and admins use the command line"),
         (("people",), [], "people must be a list with at least one entry"),
         (("clients",), {"contoso": {}}, "clients must be a list with at least one entry"),
         (("people", 0, "id"), "technicians", "choose another"),

@@ -16,6 +16,7 @@ from connectors.active_directory.lock_out import Disable, DisableComputers, Rese
 from connectors.active_directory.settings import ActiveDirectorySettings
 from connectors.active_directory.simulated_people import (
     ADMIN,
+    BASE,
     COMMA_GROUP,
     FILE_SERVER,
     GONE,
@@ -352,3 +353,15 @@ async def test_a_certificate_nobody_trusts_gets_no_password(world: World, tmp_pa
         await CONNECTOR.find(api, leaver(mail="x@x.example"))
     assert "ca_certificate" in told.value.fix
     assert not world.simulator or len(world.simulator.calls) == calls
+
+
+async def test_the_check_says_which_server_works_and_what_is_no_base(world: World) -> None:
+    good = (await CONNECTOR.check(await world.connect()))[0]
+    assert good.ok, good
+    assert "LDAPS and sign-in work; our account sees " in good.said
+    bad = (await CONNECTOR.check(await world.connect(base_dn=f"OU=Nowhere,{BASE}")))[0]
+    assert (bad.ok, bad.said) == (False, "It has no such base_dn, or lets us read nothing of it.")
+    refused = (await CONNECTOR.check(await world.connect(secret="not-the-password")))[0]
+    assert not refused.ok
+    assert "wrong name or password" in refused.said
+    assert "not-the-password" not in repr(refused)

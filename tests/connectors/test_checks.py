@@ -10,7 +10,6 @@ import pytest
 from connectors.active_directory import CONNECTOR as DOMAIN
 from connectors.active_directory.simulated_people import BASE, BIND_PASSWORD
 from connectors.contract import Check, Unreachable
-from connectors.entra_checks import consent_link
 from connectors.exchange import CONNECTOR as EXCHANGE
 from connectors.exchange.simulated_mailboxes import CONTOSO
 from connectors.microsoft365 import CONNECTOR as MICROSOFT
@@ -76,7 +75,7 @@ async def test_a_missing_permission_names_its_steps_and_the_consent_link(microso
 
 def test_the_consent_link_is_microsofts_own_page(microsoft: Microsoft) -> None:
     known = {name: value for name, value in microsoft.simulator.settings(CONTOSO).items() if name != "authority"}
-    link = consent_link(Microsoft365Settings.model_validate(known))
+    link = Microsoft365Settings.model_validate(known).application.consent_link
     assert link == f"https://login.microsoftonline.com/{CONTOSO}/adminconsent?client_id={APPLICATION}"
 
 

@@ -219,3 +219,15 @@ async def test_a_summary_that_somebody_wrote_is_left_alone(contoso: Company) -> 
     psa(contoso).tickets[0]["summary"] = "Jane D., see Ada"
     await contoso.world.passes(minutes=20)
     assert summaries(contoso) == ["Jane D., see Ada"]
+
+
+async def test_an_old_ticket_is_looked_at_less_often(contoso: Company) -> None:
+    await leaves(contoso)
+    asked = len(psa(contoso).calls)
+    await contoso.world.passes(minutes=10)
+    at_first = len(psa(contoso).calls) - asked
+    await contoso.world.passes(days=2)
+    asked = len(psa(contoso).calls)
+    await contoso.world.passes(minutes=50)
+    assert at_first > 0
+    assert len(psa(contoso).calls) - asked <= at_first
