@@ -64,7 +64,9 @@ def wanted(session: Session, house: House, case: Case) -> Wanted:
     reported = bool(cards.alive(session, case.id, cards.REPORT))
     with_person = [row for row in rows if StepState(row.state) in WITH_PERSON]
     plain, named = f"User change, case {case.number}", f"Offboarding {case.leaver_name[:60]}, case {case.number}"
-    neutral = f"Case {case.number}: a step needs a person. The card in chat says which."
+    # Which step it is would tell whom: until the ticket may, it is one task, whatever is stuck.
+    attention = {f"{key}.attention": f"Case {case.number}: a step needs a person. The card in chat says which."}
+    attention = attention if with_person else {}
     return Wanted(
         summary=named if told else plain,
         ours=frozenset({named, plain}),
@@ -73,7 +75,7 @@ def wanted(session: Session, house: House, case: Case) -> Wanted:
             **(_notes(session, house, case, rows, reported=reported) if told else {}),
             **({f"{key}.closed": messages.CLOSED.get(case.closed, case.closed)} if case.closed else {}),
         },
-        tasks={_task(key, row): _words(row) if told else neutral for row in with_person},
+        tasks={_task(key, row): _words(row) for row in with_person} if told else attention,
         settled={_task(key, row): row.evidence or row.reason for row in rows if StepState(row.state) in SETTLED},
         time=_time(house, case, plans) if reported else None,
         over=bool(case.closed) or (reported and not with_person and not undecided and not _goes_on(house, rows)),

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.lab.companies import SECRETS, Companies
@@ -16,7 +15,7 @@ from connectors.limiter import Rate, VendorLimiter
 from connectors.microsoft365 import simulated_people as people
 from connectors.microsoft365.simulated_people import CONTOSO, Person
 from connectors.registry import Registry
-from tests.world import World, roster
+from tests.world import START, World, roster
 
 
 @dataclass
@@ -89,7 +88,7 @@ async def company(
     `changed` adds to a system's settings.
     """
     worlds: list[World] = []
-    companies = Companies(now=lambda: worlds[0].clock.now() if worlds else datetime.now(UTC))
+    companies = Companies(now=lambda: worlds[0].clock.now() if worlds else START)
     async with companies:
         registry = Registry()
         every = {**companies.systems(), **(companies.paperwork.systems() if paperwork else {})}

@@ -11,8 +11,8 @@ import signal
 import socket
 import sys
 import webbrowser
-from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -20,7 +20,7 @@ import typer
 
 from bot.lab import sample_clients
 from bot.lab.companies import SECRETS, Companies
-from bot.lab.demo_bot import BotProcess, BotState, NotUp, free_port, healthy
+from bot.lab.demo_bot import BotControl, BotProcess, BotState, NotUp, free_port, healthy
 from bot.lab.demo_stage import Stage
 from bot.lab.demo_tenants import Tenants
 
@@ -41,6 +41,14 @@ class Lab:
     clients: Path
     ca_file: Path
     database: str
+    write: Callable[[frozenset[str]], Path]
+    """Writes clients.yml; those tenants' cases are dry runs from then on."""
+    rehearsing: frozenset[str] = field(default_factory=frozenset[str])
+
+    def rehearse(self, tenant: str, *, dry: bool) -> None:
+        """Say in clients.yml whether that client's cases are dry runs; a bot reads it when it starts."""
+        self.rehearsing = self.rehearsing | {tenant} if dry else self.rehearsing - {tenant}
+        self.write(self.rehearsing)
 
     def environment(self, port: int) -> dict[str, str]:
         """The variables of a bot that uses these stand-ins."""
@@ -79,12 +87,17 @@ async def open_lab(folder: Path, bot_port: int) -> Lab:
     ca_file = folder / "ca.pem"
     shutil.copyfile(companies.microsoft.ca_file, ca_file)
     stage.slack.bot_url = f"http://127.0.0.1:{bot_port}/slack/events"
-    clients = tuple(
-        sample_clients.Client(tenants.name(one).lower(), tenants.systems(one), SECRETS, tenants.managers(one))
-        for one in tenants.ids
-    )
-    written = sample_clients.write(folder, slack_api, signing_secret, clients)
-    return Lab(stage, tenants, written, ca_file, f"sqlite:///{folder / 'offboard.db'}")
+
+    def write(rehearsing: frozenset[str]) -> Path:
+        clients = (
+            sample_clients.Client(
+                tenants.name(one).lower(), tenants.systems(one), SECRETS, tenants.managers(one), one in rehearsing
+            )
+            for one in tenants.ids
+        )
+        return sample_clients.write(folder, slack_api, signing_secret, tuple(clients))
+
+    return Lab(stage, tenants, write(frozenset()), ca_file, f"sqlite:///{folder / 'offboard.db'}", write)
 
 
 async def _demo(port: int, folder: Path, stop: asyncio.Event, *, open_page: bool) -> None:
@@ -181,19 +194,11 @@ async def _page(lab: Lab, page_socket: socket.socket, stop: asyncio.Event, *, bo
             # Ctrl-C is heard by `_until_stopped`, which has a child to end as well.
             yield
 
-    kills = set[asyncio.Task[None]]()
-
-    def kill() -> None:
-        if bot is not None:
-            task = asyncio.create_task(bot.kill())
-            kills.add(task)
-            task.add_done_callback(kills.discard)
-
-    outside = _Watch(f"http://127.0.0.1:{BOT_PORT}")
-    control = page.BotControl(
-        state=(lambda: bot.state) if bot else (lambda: outside.state), kill=kill if bot is not None else None
-    )
-    page.build(lab.stage, lab.tenants, control)
+    outside, begun = _Watch(f"http://127.0.0.1:{BOT_PORT}"), set[asyncio.Task[None]]()
+    if bot is None:
+        page.build(lab.stage, lab.tenants, BotControl(lambda: outside.state))
+    else:
+        page.build(lab.stage, lab.tenants, _control(lab, bot, begun))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     ui.run_with(app, title="offboard – demo", favicon="👋", tailwind=False, show_welcome_message=False)
     # A browser keeps its line open: it is not waited for.
@@ -209,7 +214,22 @@ async def _page(lab: Lab, page_socket: socket.socket, stop: asyncio.Event, *, bo
         stopping.cancel()
         if watching:
             watching.cancel()
-        await asyncio.gather(*kills, return_exceptions=True)
+        await asyncio.gather(*begun, return_exceptions=True)
+
+
+def _control(lab: Lab, bot: BotProcess, begun: set[asyncio.Task[None]]) -> BotControl:
+    """What the page may do with our own bot; what it begins is in `begun` until it is over."""
+
+    def begin(work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        begun.add(task)
+        task.add_done_callback(begun.discard)
+
+    def rehearse(tenant: str, dry: bool) -> None:
+        lab.rehearse(tenant, dry=dry)
+        begin(bot.restart())
+
+    return BotControl(lambda: bot.state, lambda: begin(bot.kill()), rehearse, lambda: lab.rehearsing)
 
 
 class _Watch:

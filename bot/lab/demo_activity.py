@@ -1,4 +1,4 @@
-"""What a client's systems were asked, as the demo page lists it: Graph calls, Exchange cmdlets, LDAP operations."""
+"""What a client's systems were asked, as the demo page lists it: calls of four APIs, and LDAP operations."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from pydantic import JsonValue
 
 from bot.lab.companies import Companies
 from connectors.active_directory.simulator import Call as DomainCall
+from connectors.connectwise.simulator import Call as DeskCall
+from connectors.exchange.simulator import BATCH
 from connectors.exchange.simulator import Call as ExchangeCall
 from connectors.microsoft365.simulator import Call as GraphCall
+from connectors.pax8.simulator import Call as SeatsCall
 
-LINES = 100
-"""Requests the page lists."""
-GRAPH, EXCHANGE, DOMAIN = "graph", "exchange", "domain"
+LINES, LOOKED_AT = 100, 800
+"""Requests the page lists, and among how many of the last it looks for changes."""
+GRAPH, EXCHANGE, DOMAIN, SEATS, DESK = "graph", "exchange", "domain", "pax8", "connectwise"
 _OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GUID_NAME = re.compile(r"<GUID=([0-9a-f-]{36})>")
 _LDAP_REFUSALS = {
@@ -39,7 +42,7 @@ class Activity:
 
     at: datetime
     system: str
-    """GRAPH, EXCHANGE or DOMAIN."""
+    """GRAPH, EXCHANGE, DOMAIN, SEATS or DESK."""
     verb: str
     """'PATCH', 'Set-Mailbox', 'modify'."""
     words: str
@@ -51,13 +54,31 @@ class Activity:
     """'read', 'change' or 'trouble'."""
 
 
-def activity(companies: Companies, tenant: str, names: Mapping[str, str], *, domain: bool) -> list[Activity]:
-    """The last requests about that tenant, newest first; `names` are those of ids, `domain`: its is connected."""
-    graph = (_graph(one, names) for one in reversed(companies.microsoft.calls) if one.tenant == tenant)
-    exchange = (_exchange(one, names) for one in reversed(companies.exchange.calls) if one.tenant == tenant)
+def activity(
+    companies: Companies, tenant: str, names: Mapping[str, str], *, domain: bool, paperwork: bool, reads: bool
+) -> list[Activity]:
+    """The last requests about that tenant, newest first; without `reads`, what changed something or went wrong.
+
+    `names` are those of ids; `domain`, `paperwork`: its domain is connected, its distributor and service desk are.
+    """
+    # What travelled in a batch is listed by itself: the envelope alone would look like a change.
+    graph = (
+        _graph(one, names)
+        for one in reversed(companies.microsoft.calls)
+        if one.tenant == tenant and not (one.path == "/$batch" and one.status == 200)
+    )
+    exchange = (
+        _exchange(one, names)
+        for one in reversed(companies.exchange.calls)
+        if one.tenant == tenant and not (one.cmdlet == BATCH and one.status == 200)
+    )
     asked = (_domain(one, names) for one in reversed(companies.domains[tenant].calls) if domain)
-    merged = heapq.merge(graph, exchange, asked, key=lambda one: one.at, reverse=True)
-    return list(itertools.islice(merged, LINES))
+    paper = companies.paperwork
+    seats = (_seats(one, names) for one in reversed(paper.pax8.calls) if paperwork)
+    desk = (_desk(one, names) for one in reversed(paper.connectwise.calls) if paperwork)
+    merged = heapq.merge(graph, exchange, asked, seats, desk, key=lambda one: one.at, reverse=True)
+    lately = itertools.islice(merged, LINES if reads else LOOKED_AT)
+    return [one for one in lately if reads or one.kind != "read"][:LINES]
 
 
 def names_of(companies: Companies, tenant: str) -> dict[str, str]:
@@ -65,6 +86,11 @@ def names_of(companies: Companies, tenant: str) -> dict[str, str]:
     known, mail = companies.microsoft.tenants[tenant], companies.exchange.organisations[tenant]
     named = (*known.people.values(), *known.groups.values(), *known.devices.values())
     names = {one.id: one.name for one in named} | {one.guid: one.name for one in mail.groups.values()}
+    paper = companies.paperwork
+    names |= {key: one.product for one in paper.pax8.subscriptions.values() for key in (one.id, one.product_id)}
+    desk = paper.connectwise.provider
+    names |= {f"additions/{one['id']}": str(one["description"]) for one in desk.every("additions")}
+    names |= {f"contacts/{one['id']}": f"{one['firstName']} {one['lastName']}" for one in desk.of("company/contacts")}
     directory = companies.domains[tenant].domain
     objects = (*directory.people.values(), *directory.groups.values(), *directory.computers.values())
     names |= {str(one.guid): one.name for one in objects}
@@ -103,6 +129,31 @@ def _domain(call: DomainCall, names: Mapping[str, str]) -> Activity:
     found = re.fullmatch(r"CN=((?:\\.|[^,\\])+),.*?DC=\S+ ?(.*)", rest)
     words = "  ".join(filter(None, (found[1], found[2]))) if found else rest
     return Activity(call.at, DOMAIN, verb, words, what, said, kind)
+
+
+def _seats(call: SeatsCall, names: Mapping[str, str]) -> Activity:
+    body = call.body if isinstance(call.body, dict) else {}
+    # Signing in changes nothing, and its body is a secret.
+    said = "" if call.path.endswith("/token") else _said(body, names)
+    kind = _kind(call.status, reads=call.method == "GET" or call.path.endswith("/token"))
+    what = [names.get(part, part) for part in call.path.strip("/").split("/")]
+    words = "  ".join(filter(None, (" / ".join(what), said)))
+    return Activity(call.at, SEATS, call.method, words, f"{call.method} {words}", _result(kind, call.status), kind)
+
+
+def _desk(call: DeskCall, names: Mapping[str, str]) -> Activity:
+    kind = _kind(call.status, reads=call.method == "GET")
+    # A change is a list of operations, each with its field.
+    operations = [one for one in call.body if isinstance(one, dict)] if isinstance(call.body, list) else []
+    body = call.body if isinstance(call.body, dict) else {str(one["path"]): one.get("value") for one in operations}
+    asked = call.query.get("conditions", "") or call.query.get("childConditions", "")
+    *before, last = call.path.strip("/").split("/")
+    # What it is one of, and of which record's.
+    of = before[-2:] if before and before[-1].isdigit() else before[-1:]
+    what = [*of, names.get(f"{before[-1]}/{last}", last) if before else last]
+    words = "  ".join(filter(None, (" / ".join(what), asked, _said(body, names))))
+    whole = f"{call.method} {call.path} {asked} {_said(body, names)}"
+    return Activity(call.at, DESK, call.method, words, whole, _result(kind, call.status), kind)
 
 
 def _kind(status: int, *, reads: bool) -> str:

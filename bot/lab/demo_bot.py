@@ -8,7 +8,8 @@ import enum
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -28,6 +29,18 @@ class BotState(enum.StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     DOWN = "down"
+
+
+@dataclass(frozen=True)
+class BotControl:
+    """The bot, as far as the page may know and touch it; where it is somebody else's process, only look."""
+
+    state: Callable[[], BotState]
+    kill: Callable[[], None] | None = None
+    rehearse: Callable[[str, bool], None] | None = None
+    """Tenant, and whether its cases are dry runs from now on; the bot is started anew."""
+    rehearsing: Callable[[], frozenset[str]] = frozenset[str]
+    """The tenants whose cases are."""
 
 
 class NotUp(Exception):
@@ -93,11 +106,19 @@ class BotProcess:
     async def kill(self) -> None:
         """SIGKILL, the way machines die; it comes back by itself."""
         child = self._child
-        if child is None or child.returncode is not None:
+        if child is None or self.state is BotState.DOWN:
             return
         child.kill()
         await child.wait()
         self._comeback = asyncio.create_task(self._come_back())
+
+    async def restart(self) -> None:
+        """Stop it and start it again at once: it reads its settings anew. Does nothing while it is not running."""
+        if self.state is not BotState.RUNNING:
+            return
+        self._last_state = BotState.DOWN
+        await self.stop()
+        await self._start_again()
 
     async def stop(self) -> None:
         """Ask it to stop, wait, and insist if need be."""
@@ -121,6 +142,9 @@ class BotProcess:
 
     async def _come_back(self) -> None:
         await asyncio.sleep(PAUSE)
+        await self._start_again()
+
+    async def _start_again(self) -> None:
         await self.start()
         # The page shows that it stays down; why stands in the log.
         with contextlib.suppress(NotUp):

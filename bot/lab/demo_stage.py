@@ -13,6 +13,7 @@ import aiohttp
 from bot.lab.fake_slack import Answer, FakeSlack
 from bot.lab.sample_clients import (
     APPROVERS,
+    BILL,
     CHANNELS,
     DOMAINS,
     EVERYBODY,
@@ -23,6 +24,8 @@ from bot.lab.sample_clients import (
 )
 from bot.lab.slack_limits import Json, Shown, buttons
 
+APPROVE_BILL = "Approve the bill"
+"""On a card of the technicians it stands, too, for whoever of them decides about bills."""
 NOT_A_COMMAND = "Only slash commands go anywhere in this lab. Try /offboard Jane Doe."
 
 
@@ -113,12 +116,17 @@ class Stage:
         """Why a visitor might want to be that person next."""
         if character in APPROVERS and self.waiting():
             return "has something to approve"
-        return ""
+        return "has a bill to approve" if character is BILL and self.bills() else ""
 
     def waiting(self) -> int:
-        """How many cards in the technicians' channel wait for an approval."""
-        cards = self.slack.messages(TECHNICIANS)
-        return sum(any(label.startswith("Approve") for label in buttons(card)) for card in cards)
+        """How many cards in the technicians' channel wait for a technician's approval."""
+        labels = [buttons(card) for card in self.slack.messages(TECHNICIANS)]
+        return sum(any(one.startswith("Approve") and one != APPROVE_BILL for one in card) for card in labels)
+
+    def bills(self) -> int:
+        """How many wait for Bill's."""
+        cards = self.slack.messages(self.rooms[BILL.user][0].id)
+        return sum(APPROVE_BILL in buttons(card) for card in cards)
 
     # --- what they do ---------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from functools import partial
 from bot.lab import demo_activity, demo_person, sample_clients
 from bot.lab.companies import Companies
 from bot.lab.demo_activity import Activity
+from bot.lab.demo_paperwork import DemoPaperwork
 from bot.lab.demo_person import Trait
 from connectors.active_directory.simulator import Fault as DomainTrouble
 from connectors.contract import Json
@@ -26,6 +27,8 @@ SYNC = 25.0
 _METHODS_OF = re.compile(r"/users/([^/]+)/authentication/methods")
 _HYBRID = frozenset({people.FABRIKAM})
 """Whose domain is connected; Contoso's synced people show what happens without."""
+_BILLED = frozenset({people.CONTOSO})
+"""Whose distributor and service desk are."""
 _MANAGERS = {
     people.CONTOSO: (people.MARIA, sample_clients.MARIA),
     people.FABRIKAM: (people.FABRIKAM_MANAGER, sample_clients.FINN),
@@ -68,6 +71,7 @@ class Tenants:
         self.companies = companies
         self.ids = [people.CONTOSO, people.FABRIKAM]
         _be_the_same_people(companies)
+        self._paperwork = DemoPaperwork(companies)
         for tenant in companies.microsoft.tenants.values():
             tenant.sync_reverts_after = SYNC
         self._at_start = {
@@ -82,11 +86,14 @@ class Tenants:
         self._on: dict[tuple[str, Fault], Callable[[], None]] = {}
         self._read = 0
         self._newest: tuple[str, str] | None = None
+        self._billed = ""
+        """The leaver of the newest case at a client with a service desk."""
 
     def systems(self, tenant: str) -> Mapping[str, Json]:
         """What is connected there, as clients.yml says it."""
         systems = self.companies.systems(tenant)
-        return {name: one for name, one in systems.items() if name != "active_directory" or tenant in _HYBRID}
+        connected = {name: one for name, one in systems.items() if name != "active_directory" or tenant in _HYBRID}
+        return {**connected, **(self.companies.paperwork.systems() if tenant in _BILLED else {})}
 
     def managers(self, tenant: str) -> dict[str, tuple[str, str]]:
         """Slack user → their own object id and mail in the tenant, so that they can't offboard themselves."""
@@ -138,15 +145,20 @@ class Tenants:
             if found and found[1] in self.companies.microsoft.tenants[call.tenant].people:
                 self._newest = call.tenant, found[1]
         self._read = len(calls)
+        if self._newest and self._newest[0] in _BILLED:
+            self._billed = self._newest[1]
+        self._paperwork.notice(self._billed)
         return self._newest
 
     def ended(self) -> bool:
         """Whether somebody's sign-in was blocked."""
         return any(effect.what == "blocked" for effect in self.companies.microsoft.effects)
 
-    def activity(self, tenant: str) -> list[Activity]:
-        """The last requests about that tenant, newest first."""
-        return demo_activity.activity(self.companies, tenant, self._names[tenant], domain=tenant in _HYBRID)
+    def activity(self, tenant: str, *, reads: bool = True) -> list[Activity]:
+        """The last requests about that tenant, newest first; without `reads`, what changed something or went wrong."""
+        domain, paperwork = tenant in _HYBRID, tenant in _BILLED
+        names = self._names[tenant]
+        return demo_activity.activity(self.companies, tenant, names, domain=domain, paperwork=paperwork, reads=reads)
 
     # --- faults ---------------------------------------------------------------------------------
 
@@ -171,6 +183,8 @@ class Tenants:
         companies.microsoft.tenants[tenant].lag = seconds
         companies.exchange.organisations[tenant].lag = seconds
         companies.domains[tenant].domain.lag = seconds
+        if tenant in _BILLED:
+            self._paperwork.set_lag(seconds)
 
     def _fail(self, tenant: str, fault: Fault) -> Callable[[], None]:
         companies = self.companies
@@ -178,16 +192,20 @@ class Tenants:
         graph = companies.microsoft.fail(tenant, GraphTrouble(kind, None, status=status, retry_after=retry_after))
         exchange = companies.exchange.fail(tenant, ExchangeTrouble(kind, None, status=status, retry_after=retry_after))
         domain = companies.domains[tenant].fail(DomainTrouble(at_the_domain, None))
+        paperwork = self._paperwork.fail(kind, status, retry_after) if tenant in _BILLED else None
 
         def end() -> None:
             companies.microsoft.faults[tenant].remove(graph)
             companies.exchange.faults[tenant].remove(exchange)
             companies.domains[tenant].faults.remove(domain)
+            if paperwork is not None:
+                paperwork()
 
         return end
 
     def _traits(self, tenant: str, user: str) -> dict[str, Trait]:
         found = demo_person.traits(self.companies, tenant, user, domain=tenant in _HYBRID)
+        found += self._paperwork.traits(user) if tenant in _BILLED else []
         return {trait.name: trait for trait in found}
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from nicegui import ui
 
 from bot.lab import sample_clients
-from bot.lab.demo_bot import BotState
+from bot.lab.demo_bot import BotControl, BotState
 from bot.lab.demo_stage import Stage
 from bot.lab.demo_tenants import Tenants
 from bot.lab.page_client import ClientPane
@@ -21,8 +20,8 @@ CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 STEPS = (
     ("Type /offboard Jane Doe", "as Maria, and press Enter"),
     ("Answer with the buttons", "or accept all recommended; Submit"),
-    ("Be Sam", "a technician, and approve"),
-    ("Watch her access end", "and what was hers change hands"),
+    ("Be Sam, then Bill", "approve all; approve the bill"),
+    ("Watch her access end", "and the bill shrink"),
     ("Ask /offboard-status Jane", "as Maria again"),
 )
 CHIPS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -50,16 +49,10 @@ CHIPS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     sample_clients.OSKAR.user: (("as an outsider", "/offboard Jane Doe"), ("peek at a case", "/offboard-status Jane")),
     sample_clients.SAM.user: (("for a client who phoned", "/offboard Zoe Muller"), ("all cases", "/offboard-status")),
+    sample_clients.BILL.user: (("all cases", "/offboard-status"),),
+    sample_clients.ADA.user: (("would it work?", "/offboard-doctor"), ("all cases", "/offboard-status")),
     sample_clients.PRIYA.user: (("all cases", "/offboard-status"),),
 }
-
-
-class BotControl:
-    """The bot, as far as the page may know and touch it."""
-
-    def __init__(self, state: Callable[[], BotState], kill: Callable[[], None] | None) -> None:
-        """`kill` is None where the bot is somebody else's process."""
-        self.state, self.kill = state, kill
 
 
 def steps_done(stage: Stage, tenants: Tenants) -> list[bool]:
@@ -71,9 +64,10 @@ def steps_done(stage: Stage, tenants: Tenants) -> list[bool]:
         deed.pressed.startswith("Approve") and deed.user in {one.user for one in sample_clients.APPROVERS}
         for deed in deeds
     )
+    billed = not stage.bills() or any(deed.user == sample_clients.BILL.user and deed.pressed for deed in deeds)
     ended = tenants.ended()
     after = [deed for deed in deeds if deed.command.startswith("/offboard-status")]
-    return [asked, submitted, approved, ended, ended and bool(after)]
+    return [asked, submitted, approved and billed, ended, ended and bool(after)]
 
 
 def build(stage: Stage, tenants: Tenants, bot: BotControl) -> None:
@@ -91,15 +85,15 @@ def build(stage: Stage, tenants: Tenants, bot: BotControl) -> None:
             bot_box = ui.element("div").classes("bot")
         with ui.element("main").classes("panes"):
             slack = SlackPane(stage, _chips)
-            client = ClientPane(tenants)
+            client = ClientPane(tenants, bot)
         drawn: dict[str, object] = {}
 
         def refresh() -> None:
             tenants.let_time_pass()
             slack.refresh()
-            if drawn.get("workspace") != slack.character.team:
-                drawn["workspace"] = slack.character.team
-                client.follow(slack.character.team)
+            if drawn.get("character") != slack.character:
+                drawn["character"] = slack.character
+                client.follow(slack.character)
             client.refresh()
             done = steps_done(stage, tenants)
             if drawn.get("steps") != done:

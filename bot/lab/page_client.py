@@ -9,30 +9,47 @@ from itertools import groupby
 from nicegui import ui
 from nicegui.element import Element
 
-from bot.lab.demo_activity import DOMAIN, EXCHANGE, GRAPH, Activity
+from bot.lab import demo_paperwork
+from bot.lab.demo_activity import DESK, DOMAIN, EXCHANGE, GRAPH, SEATS, Activity
+from bot.lab.demo_bot import BotControl, BotState
 from bot.lab.demo_tenants import Fault, Line, Tenants
+from bot.lab.sample_clients import BILL, Character
 from connectors.microsoft365.simulated_people import Person
 
 FRESH = timedelta(seconds=20)
 """How long a change is highlighted strongly."""
 FAULTS: dict[Fault, tuple[str, str]] = {
-    Fault.THROTTLE: ("Throttle", "Microsoft answers 429: come back in two seconds; the domain is busy"),
+    Fault.THROTTLE: ("Throttle", "Everybody answers 429: come back in two seconds; the domain is busy"),
     Fault.LAG: ("Lag", "What was changed is seen only ten seconds later"),
-    Fault.FAIL: ("Fail", "Microsoft answers 500, the domain an error"),
+    Fault.FAIL: ("Fail", "Everybody answers 500, the domain an error"),
     Fault.DOWN: ("Down", "Nobody answers at all"),
 }
-ICONS = {"Account": "person", "Mailbox": "mail", "Belongings": "folder"}
-SYSTEMS = {GRAPH: "Microsoft Graph", EXCHANGE: "Exchange Online", DOMAIN: "Domain controller, LDAP"}
+ICONS = {
+    "Account": "person",
+    "Mailbox": "mail",
+    "Belongings": "folder",
+    demo_paperwork.BILL: "receipt_long",
+    demo_paperwork.DESK: "support_agent",
+}
+_PAPER = (demo_paperwork.BILL, demo_paperwork.DESK)
+SYSTEMS = {
+    GRAPH: "Microsoft Graph",
+    EXCHANGE: "Exchange Online",
+    DOMAIN: "Domain controller, LDAP",
+    SEATS: "Pax8",
+    DESK: "ConnectWise PSA",
+}
 
 
 class ClientPane:
     """One visitor's window on the stand-ins. `refresh` redraws what changed."""
 
-    def __init__(self, tenants: Tenants) -> None:
-        self._tenants = tenants
+    def __init__(self, tenants: Tenants, bot: BotControl) -> None:
+        self._tenants, self._bot = tenants, bot
         self._tenant = tenants.ids[0]
         self._person = tenants.people(self._tenant)[0].id
         self._showing = False
+        self._first: tuple[str, ...] = ()
         self._followed: tuple[str, str] | None = None
         self._signatures: dict[str, object] = {}
         self._listed: list[Activity] = []
@@ -51,7 +68,10 @@ class ClientPane:
                 ui.label("live").classes("client-live")
             self._who = ui.element("div").classes("client-who")
             self._state = ui.element("div").classes("client-card")
-            ui.label("What the systems were asked, newest first").classes("client-label")
+            with ui.element("div").classes("client-hard"):
+                ui.label("What was changed, newest first").classes("client-label")
+                # Nine requests of ten only read: among them, nobody would find what was done.
+                self._reads = ui.checkbox("and what was read").props("dense size=xs").classes("client-reads")
             self._activity = ui.element("div").classes("client-activity")
             with ui.element("div").classes("client-hard"):
                 ui.label("Make it hard").classes("client-label")
@@ -68,9 +88,10 @@ class ClientPane:
         self._refresh_activity()
         self._refresh_faults()
 
-    def follow(self, workspace: str) -> None:
-        """Show the client whose Slack the visitor is in, unless it is shown already."""
-        tenant = self._tenants.of_workspace(workspace)
+    def follow(self, character: Character) -> None:
+        """Show the client whose Slack the visitor is in, unless it is shown already; to Bill his part comes first."""
+        self._first = _PAPER if character is BILL else ()
+        tenant = self._tenants.of_workspace(character.team)
         if tenant and tenant != self._tenant:
             self._show(tenant, self._tenants.people(tenant)[0].id)
 
@@ -102,6 +123,8 @@ class ClientPane:
         person = self._tenants.person(self._tenant, self._person)
         lines = self._tenants.lines(self._tenant, self._person)
         fresh = {line.trait.name for line in lines if line.at and now - line.at < FRESH}
+        # What Bill came for would be below the edge for him.
+        lines.sort(key=lambda line: line.trait.area not in self._first)
         signature = (person.id, person.enabled, lines, fresh)
         if self._signatures.get("state") == signature:
             return
@@ -122,9 +145,10 @@ class ClientPane:
     # --- what was asked -------------------------------------------------------------------------
 
     def _refresh_activity(self) -> None:
-        lines = self._tenants.activity(self._tenant)
-        if self._signatures.get("activity") != self._tenant:
-            self._signatures["activity"] = self._tenant
+        reads = bool(self._reads.value)
+        lines = self._tenants.activity(self._tenant, reads=reads)
+        if self._signatures.get("activity") != (self._tenant, reads):
+            self._signatures["activity"] = self._tenant, reads
             self._activity.clear()
             self._listed.clear()
         newest = self._listed[0] if self._listed else None
@@ -139,10 +163,11 @@ class ClientPane:
     # --- faults ---------------------------------------------------------------------------------
 
     def _refresh_faults(self) -> None:
-        on = self._tenants.faults(self._tenant)
-        if self._signatures.get("faults") == (self._tenant, on):
+        on, dry = self._tenants.faults(self._tenant), self._tenant in self._bot.rehearsing()
+        signature = (self._tenant, on, dry, self._bot.state())
+        if self._signatures.get("faults") == signature:
             return
-        self._signatures["faults"] = (self._tenant, on)
+        self._signatures["faults"] = signature
         self._faults.clear()
         with self._faults:
             for fault, (label, what) in FAULTS.items():
@@ -150,6 +175,14 @@ class ClientPane:
                 chosen.props("no-caps unelevated dense").classes("client-fault" + (" on" if fault in on else ""))
                 chosen.props["aria-pressed"] = "true" if fault in on else "false"
                 chosen.tooltip(what)
+            if self._bot.rehearse is not None:
+                rehearsal = ui.button(
+                    "Dry run", on_click=partial(self._bot.rehearse, self._tenant, not dry), color=None
+                )
+                rehearsal.props("no-caps unelevated dense").classes("client-fault client-dry" + (" on" if dry else ""))
+                rehearsal.props["aria-pressed"] = "true" if dry else "false"
+                rehearsal.tooltip("From the next case on nothing is changed at this client. The bot starts anew for it")
+                rehearsal.set_enabled(self._bot.state() is BotState.RUNNING)
 
     def _toggle(self, fault: Fault) -> None:
         self._tenants.set_fault(self._tenant, fault, on=fault not in self._tenants.faults(self._tenant))

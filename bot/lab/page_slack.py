@@ -11,14 +11,20 @@ from nicegui.element import Element
 
 from bot.lab import page_blocks
 from bot.lab.demo_stage import Entry, Room, Stage
-from bot.lab.sample_clients import DOMAINS, ON_STAGE, Character
+from bot.lab.sample_clients import ADMINS, DOMAINS, ON_STAGE, TECHNICIANS, Character
 from bot.lab.slack_limits import Json, Shown
 
 COMMANDS: Mapping[str, str] = {
     "/offboard": "Somebody leaves – end their access and hand over their work",
     "/offboard-status": "How far it is, and which ways in have ended",
+    "/offboard-doctor": "For admins – would it work at every client?",
 }
 """What the composer offers, in the manifest's words."""
+PRIVATE: Mapping[str, tuple[str, str]] = {
+    TECHNICIANS: ("private channel of the technicians", "Cards wait here for a technician's approval."),
+    ADMINS: ("private channel of the admins", "Cases about the provider's own people would come here."),
+}
+"""What a private channel is, and what comes there."""
 Suggestions = Callable[[Character], tuple[tuple[str, str], ...]]
 """The chips over a person's composer: what each says, and the line it fills in."""
 
@@ -82,7 +88,8 @@ class SlackPane:
                 self._person(one, sum(counts[one.user, room.id] for room in self.stage.rooms[one.user]))
             ui.label(f"{DOMAINS[self.character.team]}.slack.com").classes("slack-workspace")
             rooms = self.stage.rooms[self.character.user]
-            ui.label("Channels").classes("slack-label")
+            if rooms[1:]:
+                ui.label("Channels").classes("slack-label")
             for room in rooms[1:]:
                 self._room_row(room, counts[self.character.user, room.id])
             ui.label("Apps").classes("slack-label")
@@ -127,7 +134,7 @@ class SlackPane:
             else:
                 ui.icon("lock" if self._room.private else "tag").classes("slack-header-icon")
                 ui.label(self._room.title).classes("slack-header-title")
-                note = "private channel of the technicians" if self._room.private else "everybody at the company"
+                note = PRIVATE[self._room.id][0] if self._room.private else "everybody at the company"
                 ui.label(note).classes("slack-header-note")
         self._drawn.clear()
         self._messages.clear()
@@ -191,10 +198,8 @@ class SlackPane:
             else:
                 ui.icon("lock" if self._room.private else "tag").classes("slack-welcome-icon")
                 ui.label(f"Nothing in #{self._room.title} yet.").classes("slack-welcome-title")
-                hint = "Cards wait here for a technician's approval."
-                ui.label(
-                    hint if self._room.private else "Type a command here, and Offboard moves to your private chat."
-                )
+                shared = "Type a command here, and Offboard moves to your private chat."
+                ui.label(PRIVATE[self._room.id][1] if self._room.private else shared)
 
     # --- the composer ---------------------------------------------------------------------------
 

@@ -41,6 +41,11 @@ class Paperwork:
         """Subscription at the distributor → the product it is in Contoso's Microsoft 365."""
         for subscription, sku in PRODUCTS.items():
             self.sells(subscription, sku)
+        for one in self.pax8.subscriptions.values():
+            if one.committed_until is not None:
+                # An end near midnight would be another day where the client lives.
+                one.committed_until = one.committed_until.replace(hour=12, minute=0, second=0, microsecond=0)
+                one.history = [one.record(one.started, stale=False)]
 
     async def start(self) -> None:
         """Listen on loopback."""

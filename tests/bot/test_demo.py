@@ -317,6 +317,14 @@ async def test_a_bot_that_can_not_start_is_shown_with_its_last_words(tmp_path: P
     await bot.stop()
 
 
+async def test_a_bot_that_is_not_running_is_not_started_anew(tmp_path: Path) -> None:
+    bot = BotProcess({"OFFBOARD_PORT": str(free_port())}, tmp_path / "bot.log")
+    await bot.restart()
+    assert bot.state is BotState.DOWN
+    assert bot.last_lines() == ""
+    assert not (tmp_path / "bot.log").exists()
+
+
 async def test_the_users_own_settings_do_not_reach_the_demos_bot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

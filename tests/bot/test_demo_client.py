@@ -280,8 +280,8 @@ def test_the_bills_and_the_tickets_calls_are_contosos_alone(watched: Watched) ->
         DeskCall(2, watched.time + timedelta(seconds=3), "GET", contact, {}, {}, None, 404, None),
     ]
     assert watched.asked(CONTOSO) == [
-        (DESK, "GET", "company/contacts/1001", "read"),
-        (DESK, "PATCH", "company/contacts/1001  inactiveFlag: true", "change"),
+        (DESK, "GET", "contacts / Jane Doe", "read"),
+        (DESK, "PATCH", "contacts / Jane Doe  inactiveFlag: true", "change"),
         (SEATS, "PUT", "subscriptions / Power BI Pro  quantity: 19", "trouble"),
         (SEATS, "POST", "token", "read"),
     ]

@@ -72,10 +72,10 @@ async def test_a_morning_with_nothing_to_say_is_silent(contoso: Company) -> None
 
 async def test_a_seat_whose_day_comes_near_is_announced(contoso: Company) -> None:
     await leaves(contoso)
-    contoso.world.clock.time = datetime(2027, 8, 22, 8, 0, tzinfo=UTC)
+    contoso.world.clock.time = datetime(2027, 8, 20, 8, 0, tzinfo=UTC)
     await morning.send(contoso.world.house)
     await contoso.world.settle()
-    assert "26 Aug 2027, case 1, Jane Doe: Pay for one seat less: Microsoft 365 E3" in said(contoso)[-1]
+    assert "24 Aug 2027, case 1, Jane Doe: Pay for one seat less: Microsoft 365 E3" in said(contoso)[-1]
 
 
 async def test_our_own_people_are_told_of_to_the_admins_alone(tmp_path: Path) -> None:

@@ -72,13 +72,17 @@ async def test_the_ticket_is_opened_with_the_lock_out_and_tells_whom_it_is_about
     assert summaries(contoso) == ["User change, case 1"]
     assert "Jane" not in notes(contoso)
     assert "Ticket: 40001" in contoso.world.reads("sam")
-    assert [task["notes"] for task in open_tasks(contoso) if "Jane" in str(task["notes"])] == []
+    (task,) = open_tasks(contoso)
+    assert "Case 1: a step needs a person. The card in chat says which." in str(task["notes"])
     contoso.companies.microsoft.faults[CONTOSO].remove(stuck)
     for heading in ("Block sign-in", "Reset the password"):
         await contoso.world.clicks("sam", "Retry", within=heading)
     await contoso.world.passes(minutes=10)
     assert summaries(contoso) == ["Offboarding Jane Doe, case 1"]
     assert "Sign-in: ended 17:00" in notes(contoso)
+    # From now on each task says what is to be done.
+    assert not [one for one in open_tasks(contoso) if "The card in chat says which" in str(one["notes"])]
+    assert [one for one in open_tasks(contoso) if "Equipment in ConnectWise" in str(one["notes"])]
     await nothing_stands_twice(contoso)
 
 
