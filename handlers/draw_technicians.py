@@ -145,8 +145,8 @@ def _cautions(pen: Pen, plans: list[Plan]) -> list[Section]:
     return [Section(heading="Before you decide", body=tuple(lines))] if lines else []
 
 
-def _plan(pen: Pen, plan: Plan) -> Iterable[Section]:
-    """The steps: what will be done to what while it waits, what came of it afterwards."""
+def _plan(pen: Pen, plan: Plan, *, repair: bool = True) -> Iterable[Section]:
+    """The steps: what will be done to what while it waits, what came of it afterwards; with what repairs them."""
     rows = steps_of(pen.session, plan.id)
     decided = ""
     if plan.immediate:
@@ -169,7 +169,7 @@ def _plan(pen: Pen, plan: Plan) -> Iterable[Section]:
         checklist=tuple(checks),
         body=(text(quiet(f"Digest {plan.digest[:16]}: what is approved; any change to the plan voids it.")),),
     )
-    if PlanState(plan.state) in OPEN_PLANS:
+    if repair and PlanState(plan.state) in OPEN_PLANS:
         dated = [row for row in rows if row.state == StepState.WAITING and row.due_at is not None]
         yield from (_dated(pen, row) for row in dated if row.due_at and row.due_at - pen.house.clock.now() > A_DAY)
         stuck = [row for row in rows if StepState(row.state) in WITH_PERSON]
@@ -253,7 +253,7 @@ def bill(pen: Pen) -> Card:
     client = pen.house.roster.client(case.client)
     sections = [Section(facts=(leaver_fact(pen), Fact("Client", text(client.name if client else "not chosen"))))]
     for plan in plans:
-        sections += _plan(pen, plan)
+        sections += _plan(pen, plan, repair=False)
     sections += savings_section(pen, Payer.CLIENT, Payer.MSP)
     waiting = [plan for plan in plans if plan.state == PlanState.AWAITING_APPROVAL]
     if not case.closed:
