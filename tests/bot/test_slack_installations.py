@@ -111,7 +111,9 @@ async def test_a_file_that_was_changed_is_refused(file: Path) -> None:
         opened(file, NEW)
 
 
-@pytest.mark.parametrize("keys", ["", "  ", "hunter2", "xoxb-secret", NEW[:-2]])
+@pytest.mark.parametrize(
+    "keys", ["", "  ", "hunter2", "xoxb-secret", NEW[:-2]], ids=["none", "blank", "a word", "a token", "one cut short"]
+)
 def test_what_is_no_key_is_one_sentence_that_says_how_to_make_one(file: Path, keys: str) -> None:
     with pytest.raises(Unreadable, match=r"slack\.oauth\.key \(env/KEY\) is no key: make one with python -c") as wrong:
         Installations(file, keys, "env/KEY")
