@@ -33,7 +33,7 @@ from handlers.plan.digest import LOCK_OUT, MONEY, steps_of
 from handlers.plan.rows import case_plans, case_steps
 from handlers.questions import answers_of, questions_of
 from handlers.submit import undecided
-from handlers.ways import WayState, last_possible_access, locked_out, ways_in
+from handlers.ways import WayState, last_possible_access, locked_out, not_asked, ways_in
 
 MARKS: dict[StepState, Mark] = {
     StepState.PENDING: Mark.PENDING,
@@ -68,7 +68,9 @@ def headline(pen: Pen, ways: list[WayState]) -> Text:
         return text(strong(f"No account of {name} was found in any connected system."), " Nothing could be ended.")
     if locked_out(ways):
         ended = max(way.ended_at for way in ways if way.ended_at is not None)
-        return text(strong(f"{name} is locked out since {messages.clock(pen.house, case, ended)}."))
+        unread = not_asked(pen.session, pen.house, case)
+        but = f" {', '.join(unread)} could not be asked yet." if unread else ""
+        return text(strong(f"{name} is locked out since {messages.clock(pen.house, case, ended)}."), but)
     open_ways = [way for way in ways if way.ended_at is None]
     if all(way.stated for way in open_ways):
         ended = messages.several(len(open_ways), "way in is", "ways in are")

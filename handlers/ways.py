@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from connectors.contract import WayIn
+from connectors.contract import Wave, WayIn
 from handlers.cases.states import WITH_PERSON, StepState
 from handlers.cases.tables import Case, StepRow
 from handlers.conversation import Mark
@@ -54,6 +54,13 @@ def ways_in(session: Session, house: House, case: Case) -> list[WayState]:
             ways = connector.ways_in(reading.facts, choices)
             states += [_state(house, way, rows) for way in ways if way.stands_in_for not in covered]
     return states
+
+
+def not_asked(session: Session, house: House, case: Case) -> list[str]:
+    """Names of desks that bring a way in and could not be read yet: nobody knows whether it is open."""
+    unread = [reading.system for reading in readings_of(session, house, case.id) if reading.error]
+    connectors = [house.registry.get(system) for system in unread]
+    return [one.name for one in connectors if one.paperwork and any(step.wave is Wave.LOCK_OUT for step in one.steps)]
 
 
 def locked_out(ways: list[WayState]) -> bool:

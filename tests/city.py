@@ -20,9 +20,12 @@ from bot.lab.companies import Companies
 from bot.lab.demo_bot import free_port, healthy
 from bot.lab.demo_stage import Stage
 from bot.lab.fake_slack import Answer
+from bot.lab.paperwork import SECRETS as PAPERWORK_SECRETS
 from bot.lab.sample_clients import MARIA, Character, Client, write
 from bot.lab.slack_limits import Shown
+from connectors.contract import Json
 from connectors.microsoft365 import simulated_people as people
+from connectors.microsoft365.simulated_things import POWER_BI, Held
 from connectors.microsoft365.simulator import SimulatedMicrosoft
 
 UP = 60.0
@@ -73,11 +76,15 @@ class City:
         folder: Path,
         *,
         module: str = "bot run",
-        systems: Mapping[str, Mapping[str, str]] | None = None,
+        systems: Mapping[str, Json] | None = None,
         client: Mapping[str, object] | None = None,
         companies: Companies | None = None,
+        paperwork: bool = False,
     ) -> None:
-        """With `companies`, Contoso's Exchange is connected beside its Microsoft 365."""
+        """With `companies`, Contoso's Exchange is connected beside its Microsoft 365.
+
+        With `paperwork`, theirs are, too: the bill and the ticket, and whoever leaves has a licence that is paid for.
+        """
         self._folder, self._module = folder, tuple(module.split())
         self._systems, self._client = systems or {}, client or {}
         self._begun = datetime.now(UTC)
@@ -85,6 +92,7 @@ class City:
         self.stage = Stage(self.secret)
         self._companies = companies
         self.microsoft = companies.microsoft if companies else SimulatedMicrosoft()
+        self.paper = companies.paperwork if companies and paperwork else None
         self.bot: Bot
 
     @property
@@ -97,8 +105,11 @@ class City:
         # Microsoft 365 alone: what is measured and killed is the service, and a start takes less.
         contoso = Client(
             "contoso",
-            {"microsoft365": self.microsoft.settings(people.CONTOSO)},
-            {"env/MICROSOFT_SECRET": people.SECRET},
+            {
+                "microsoft365": self.microsoft.settings(people.CONTOSO),
+                **({**self.paper.systems()} if self.paper else {}),
+            },
+            {"env/MICROSOFT_SECRET": people.SECRET, **PAPERWORK_SECRETS},
             {MARIA.user: (people.MARIA, "maria@contoso.example")},
         )
         file = write(self._folder, slack_api, self.secret, (contoso,))
@@ -124,7 +135,8 @@ class City:
         content = yaml.safe_load(file.read_text())
         content["people"] = [one for one in content["people"] if one["manages"] in ([], ["contoso"])]
         systems = content["clients"][0]["systems"]
-        systems |= {name: dict(values) for name, values in self._systems.items()}
+        for name, values in self._systems.items():
+            systems[name] = {**systems.get(name, {}), **values}
         if self._companies:
             same = {name: value for name, value in systems["microsoft365"].items() if name != "break_glass"}
             systems["exchange"] = {**same, "base_url": self._companies.exchange.base_url}
@@ -153,7 +165,12 @@ class City:
         mail = f"leaver{number:03d}@contoso.example"
         person = people.Person(str(uuid.uuid4()), name, mail, f"Head of {number}", mail, manager=people.MARIA)
         person.methods = [people.SignInMethod(str(uuid.uuid4()), "fido2AuthenticationMethod", "a key")]
-        self.microsoft.tenants[people.CONTOSO].people[person.id] = person
+        contoso = self.microsoft.tenants[people.CONTOSO]
+        contoso.people[person.id] = person
+        if self.paper:
+            # One of those whose licences were counted, and nobody knew by name.
+            person.licences = [Held(POWER_BI)]
+            contoso.products[POWER_BI].used -= 1
         return name
 
     # --- the truth ------------------------------------------------------------------------------

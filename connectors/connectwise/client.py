@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from connectors.connectwise.lowered import Lowered
 from connectors.connectwise.records import Record, Value, number, parsed, rows, text
 from connectors.connectwise.settings import ConnectWiseSettings
 from connectors.contract import Refused, SignInFailed, Surroundings, Throttled, Unreachable, VendorError
@@ -61,6 +62,7 @@ class ConnectWiseApi:
         self.settings, self.around = settings, around
         self.known: dict[str, Record] = {}
         """What hardly ever changes, by what it is: the company's record, the board's."""
+        self.lowered = Lowered()
         self._client: httpx.AsyncClient | None = None
         self._codebase = ""
         self._asking = asyncio.Lock()

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from connectors.connectwise.agreements import LICENCE, USER, Addition, Line, read_addition, read_lines
 from connectors.connectwise.client import VENDOR, Change, ConnectWiseApi, gone
 from connectors.connectwise.facts import ConnectWiseFacts, Ctx, access_ends, look_again_in
+from connectors.connectwise.lowered import Taken
 from connectors.contract import (
     Accepted,
     Choices,
@@ -25,6 +26,8 @@ from connectors.contract import (
     Step,
     Task,
     Todo,
+    Unreachable,
+    VendorError,
     Waiting,
     Wave,
 )
@@ -134,32 +137,65 @@ class ReduceLines(Step[ConnectWiseApi, ConnectWiseFacts]):
         return Premature(stays, f"Once the distributor bills one seat fewer, retry; or {_lower(_by_hand(line))}")
 
     async def act(self, ctx: Ctx, item: Item, intent: Intent) -> Accepted:
-        before, target = _count(item, "quantity"), _count(item, "target")
-        one = await _now(ctx, item)
-        if one.quantity == target:
-            return Accepted("was so already")
-        if one.quantity != before:
-            said = f"it was to go from {before} to {target}, and reads {one.quantity:f} now: somebody changed it"
-            raise Refused(
-                VENDOR, f"GET {one.path}", said, f"Settle it in {_AGREEMENT_PAGE}, then say it was done by hand."
-            )
-        line = _line(ctx)
-        if line.kind == LICENCE:
-            seat, _ = _seat(await ctx.read(SEATS), line.part_number)
-            if seat is None or target < seat:
-                bought = "no seats of it are shown" if seat is None else f"{seat:f} seats of it are bought"
-                said = f"{one.title} would fall to {target}, and {bought}"
-                raise Refused(VENDOR, f"PATCH {one.path}", said, "Have the seat reduced first, then retry.")
-        await ctx.api.change(one.path, Change("quantity", target))
-        return Accepted()
+        """One fewer than it reads, as long as what it reads is what was planned less what other leavers took since."""
+        lowered = ctx.api.lowered
+        async with lowered.turn(item.key):
+            mine = lowered.mine(item.key, ctx.key)
+            before = mine.before if mine and intent.repeated else _count(item, "quantity")
+            others = lowered.by_others(item.key, ctx.key, before, intent.at - self.lag)
+            one, line = await _now(ctx, item), _line(ctx)
+            target = before - others - 1
+            if one.quantity == target and (intent.repeated or not others):
+                if line.kind == LICENCE and intent.repeated and not (mine or others):
+                    await self._surely_mine(ctx, line, one)
+                return Accepted(f"{target + 1}>{target}")
+            if one.quantity != target + 1:
+                said = (
+                    f"it was to go from {before} to {before - 1}, and reads {one.quantity:f} now: somebody changed it"
+                )
+                fix = f"Settle it in {_AGREEMENT_PAGE}, then say it was done by hand."
+                raise Refused(VENDOR, f"GET {one.path}", said, fix)
+            await self._allowed(ctx, line, one, target)
+            lowered.note(item.key, Taken(ctx.key, target + 1, target, ctx.clock.now()))
+            try:
+                await ctx.api.change(one.path, Change("quantity", target))
+            except Unreachable:
+                raise  # it may have happened
+            except VendorError:
+                lowered.forget(item.key, ctx.key)
+                raise
+            return Accepted(f"{target + 1}>{target}")
+
+    async def _surely_mine(self, ctx: Ctx, line: Line, one: Addition) -> None:
+        """After a restart one fewer may be another leaver's: it is ours where nothing more is to go. Raises Refused."""
+        seat, _ = _seat(await ctx.read(SEATS), line.part_number)
+        if seat is None or seat < one.quantity:
+            said = f"{one.title} reads {one.quantity:f}: that may be this leaver's or somebody else's"
+            fix = f"Compare it with the seats that are bought, settle it in {_AGREEMENT_PAGE}, then say so; or skip."
+            raise Refused(VENDOR, f"GET {one.path}", said, fix)
+
+    async def _allowed(self, ctx: Ctx, line: Line, one: Addition, target: int) -> None:
+        """The last look before money moves. Raises Refused below the contract's minimum or what is still bought."""
+        if line.kind != LICENCE:
+            if target < line.minimum:
+                said = f"{one.title} would fall to {target}, and the contract's minimum is {line.minimum}"
+                raise Refused(VENDOR, f"PATCH {one.path}", said, "Skip this: the line stays as it is.")
+            return
+        seat, _ = _seat(await ctx.read(SEATS), line.part_number)
+        if seat is None or target < seat:
+            bought = "no seats of it are shown" if seat is None else f"{seat:f} seats of it are bought"
+            said = f"{one.title} would fall to {target}, and {bought}"
+            raise Refused(VENDOR, f"PATCH {one.path}", said, "Have the seat reduced first, then retry.")
 
     async def confirm(self, ctx: Ctx, item: Item, intent: Intent, reference: str) -> Outcome:
         if item.key == BY_HAND:
             return await self._by_hand(ctx)
-        before, target = _count(item, "quantity"), _count(item, "target")
+        told = reference.partition(">")
+        before = int(told[0]) if told[1] else _count(item, "quantity")
+        target = int(told[2]) if told[1] else _count(item, "target")
         one = await _now(ctx, item)
-        if one.quantity == target:
-            return Done(_evidence(one, before, ctx))
+        if one.quantity == target - ctx.api.lowered.by_others(item.key, ctx.key, target, intent.at - self.lag):
+            return Done(_evidence(one, before, target, ctx))
         if one.quantity != before:
             return Failed(f"{one.title} reads {one.quantity:f}, neither {before} nor {target}: somebody changed it")
         if ctx.clock.now() - intent.at >= self.lag:
@@ -187,7 +223,7 @@ class ReduceLines(Step[ConnectWiseApi, ConnectWiseFacts]):
         if was is None or one is None:
             return Failed(_how_many(line or planned, ctx.facts.company))
         if one.quantity < was.quantity:
-            return Done(_evidence(one, was.quantity, ctx))
+            return Done(_evidence(one, was.quantity, one.quantity, ctx))
         return Failed(f"{one.title} reads {one.quantity:f}, and {was.quantity:f} when the plan was made")
 
 
@@ -241,9 +277,10 @@ def _item(one: Addition, target: Decimal, ctx: Ctx) -> Item:
     )
 
 
-def _evidence(one: Addition, before: Decimal | int, ctx: Ctx) -> str:
+def _evidence(one: Addition, before: Decimal | int, target: Decimal | int, ctx: Ctx) -> str:
+    """What it reads, and what this leaver's one fewer saves."""
     was = one.model_copy(update={"quantity": Decimal(before)})
-    less = was.saved(one.quantity)
+    less = was.saved(Decimal(target))
     price = f"{less:f} {one.currency} less".replace("  ", " ") if less else "nothing less to pay"
     return f"{one.title} reads {one.quantity:f}, it was {before}; {price} from {one.invoice(ctx.clock.now().date())}"
 

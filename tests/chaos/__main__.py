@@ -2,12 +2,14 @@
 
     python -m tests.chaos --kills 50 [--json] [--seed 7]
 
-People keep asking and approving through the stand-in for Slack; the service, unmodified but for a
-help desk among its systems, is killed with SIGKILL at random moments and started again. At the end
-the simulators are asked what really happened:
+People keep asking and approving through the stand-in for Slack; the service, unmodified but for a help desk among its
+systems, beside the distributor and the service desk, is killed with SIGKILL at random moments and started again. At the
+end the simulators are asked what really happened:
 
-- lost: cases that did not come to their end
-- doubled: tickets opened twice for one case, the effect that is not idempotent
+- tickets, notes, seats, lines: what was written at the service desk, given back at the distributor and taken off the
+  invoice; waiting, with_person: steps of a bill that wait for a time of their own, or for somebody to compare numbers
+- lost: cases that did not come to their end, or have no ticket that says what ended
+- doubled: tickets, notes, tasks and hours that stand there twice, seats and lines beyond one for each leaver
 - false_done: steps recorded as done whose effect the simulator does not show
 - idempotent_repeats: effects that were repeated without harm
 """
@@ -35,7 +37,7 @@ def main() -> int:
     # A killed asker is the point here, not a stand-in's failure.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
-        figures = asyncio.run(Storm(Path(folder), asked.kills, asked.seed).run())
+        figures = asyncio.run(Storm(Path(folder), asked.kills, asked.seed, paperwork=True).run())
     if asked.json:
         print(json.dumps(figures))
     else:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from bot.lab.companies import Companies
 from connectors.active_directory.simulator import Call as DomainCall
 from connectors.active_directory.simulator import Fault as DomainFault
+from connectors.connectwise.simulator import Call as DeskCall
+from connectors.connectwise.simulator import Fault as DeskFault
+from connectors.contract import Json
 from connectors.exchange.simulator import Call as ExchangeCall
 from connectors.exchange.simulator import Fault as ExchangeFault
 from connectors.microsoft365.simulated_people import CONTOSO
 from connectors.microsoft365.simulator import Call as MicrosoftCall
 from connectors.microsoft365.simulator import Fault as MicrosoftFault
+from connectors.pax8.simulator import Call as Pax8Call
+from connectors.simulated_faults import Fault
 
 BATCH = "/$batch"
 _ID = re.compile(r"[0-9a-f]{16}|.*[-!].*|[0-9a-f-]{36}")
@@ -31,7 +37,9 @@ HTTP: Mapping[str, MicrosoftFault] = {
     "dropped": MicrosoftFault("drop"),
     "refused for good": MicrosoftFault("error", status=500, calls=None),
 }
-"""What goes wrong over http, in Microsoft 365 and in Exchange alike."""
+"""What goes wrong over http, wherever it is spoken."""
+ALL_THE_SAME = "error all the same"
+"""ConnectWise's own: it answers that it timed out, and it has happened."""
 LDAP: Mapping[str, DomainFault] = {
     "busy": DomainFault("busy"),
     "unavailable": DomainFault("unavailable"),
@@ -42,10 +50,12 @@ LDAP: Mapping[str, DomainFault] = {
     "malformed": DomainFault("garbage"),
     "refused for good": DomainFault("unavailable", calls=None),
 }
+PAPERWORK = ("pax8", "connectwise")
 FOR_GOOD = "refused for good"
 """The only one that does not pass by itself."""
 _OF_A_PART = ("throttled", "error 500", "token expired", "malformed", FOR_GOOD)
 """What can happen to one part of a batch alone."""
+_FIELD = re.compile(r"([\w/]+)(?:=| like )")
 
 
 @dataclass(frozen=True)
@@ -65,25 +75,49 @@ class Place:
     def faults(self) -> tuple[str, ...]:
         """What can go wrong here. Only what changes something is refused for good."""
         known = LDAP if self.system == "active_directory" else _OF_A_PART if self.part else HTTP
-        return tuple(one for one in known if one != FOR_GOOD or self.changes)
+        own = (ALL_THE_SAME,) if self.system == "connectwise" and self.changes else ()
+        return (*(one for one in known if one != FOR_GOOD or self.changes), *own)
 
 
-def places(case: str, companies: Companies, approved_at: tuple[int, int, int]) -> list[Place]:
+def calls_of(companies: Companies) -> Mapping[str, Sequence[object]]:
+    """Every call so far, by system."""
+    paper = companies.paperwork
+    return {
+        "microsoft365": companies.microsoft.calls,
+        "exchange": companies.exchange.calls,
+        "active_directory": companies.domain.calls,
+        "pax8": paper.pax8.calls,
+        "connectwise": paper.connectwise.calls,
+    }
+
+
+def places(case: str, companies: Companies, approved_at: Mapping[str, int]) -> list[Place]:
     """The distinct calls of a case that went well; what was asked before the approval stands for itself."""
-    first, second, third = approved_at
-    heard = companies.microsoft.calls, companies.exchange.calls, companies.domain.calls
-    graph = [(_graph(one, planning=at < first), str(one), one.part) for at, one in enumerate(heard[0])]
-    cmdlets = [(_cmdlet(one, planning=at < second), str(one), False) for at, one in enumerate(heard[1])]
-    # An object's GUID is another one in every run.
-    ldap = [
-        (_operation(one, planning=at < third), one.what.partition("<GUID=")[0], False)
-        for at, one in enumerate(heard[2])
-    ]
-    return [
-        *_distinct(case, "microsoft365", graph),
-        *_distinct(case, "exchange", cmdlets),
-        *_distinct(case, "active_directory", ldap),
-    ]
+    found: list[Place] = []
+    for system, heard in calls_of(companies).items():
+        told = [_told(one, planning=at < approved_at.get(system, 0)) for at, one in enumerate(heard)]
+        found += _distinct(case, system, told)
+    return found
+
+
+def _told(call: object, *, planning: bool) -> tuple[str, str, bool]:
+    """The call's shape, the words by which its stand-in names it, and whether it is one part of a batch."""
+    match call:
+        case MicrosoftCall():
+            return _graph(call, planning=planning), str(call), call.part
+        case ExchangeCall():
+            return _cmdlet(call, planning=planning), str(call), False
+        case DomainCall():
+            # An object's GUID is another one in every run.
+            return _operation(call, planning=planning), call.what.partition("<GUID=")[0], False
+        case Pax8Call():
+            return _request(call.method, call.path, call.query, call.body, planning=planning), str(call), False
+        case DeskCall():
+            # Which number a task gets is another in every run.
+            words = re.sub(r"(?<=/tasks/)\d+$", "", str(call))
+            return _request(call.method, call.path, call.query, call.body, planning=planning), words, False
+        case _:
+            raise TypeError(type(call).__name__)
 
 
 def _distinct(case: str, system: str, heard: list[tuple[str, str, bool]]) -> Iterable[Place]:
@@ -103,6 +137,8 @@ def _changes(system: str, shape: str) -> bool:
         return not shape.startswith("GET") and BATCH not in shape
     if system == "exchange":
         return not shape.startswith("Get-") and "PreviewOnly" not in shape
+    if system in PAPERWORK:
+        return not shape.startswith("GET") and "/token" not in shape
     return shape.startswith("modify")
 
 
@@ -112,6 +148,18 @@ def _graph(call: MicrosoftCall, *, planning: bool) -> str:
     body = ",".join(name for name, value in call.body.items() if value != [] and call.path != BATCH)
     whole = " in a batch" if call.part else ""
     return f"{call.method} {path}{what}{' ' if body else ''}{body}{whole}{_when(planning)}"
+
+
+def _request(method: str, path: str, query: Mapping[str, str], body: object, *, planning: bool) -> str:
+    """By what is asked for, or by the fields that are written; ids are all alike."""
+    path = "/".join("{}" if _ID.fullmatch(part) or part.isdigit() else part for part in path.split("/"))
+    asked = f"{query.get('conditions', '')} {query.get('childConditions', '')}"
+    fields = _FIELD.findall(asked)
+    if isinstance(body, list):
+        fields += [str(cast("Json", change)["path"]) for change in cast("list[object]", body)]
+    if isinstance(body, dict):
+        fields += [name for name, value in cast("Json", body).items() if value is not None]
+    return f"{method} {path}{' ' if fields else ''}{','.join(dict.fromkeys(fields))}{_when(planning)}"
 
 
 def _cmdlet(call: ExchangeCall, *, planning: bool) -> str:
@@ -128,14 +176,14 @@ def _when(planning: bool) -> str:
     return " (before the approval)" if planning else ""
 
 
-def let_fail(companies: Companies, place: Place, kind: str) -> tuple[MicrosoftFault | ExchangeFault | DomainFault, int]:
+def let_fail(companies: Companies, place: Place, kind: str) -> tuple[Fault | ExchangeFault | DomainFault, int]:
     """Arm the fault; answers it, with how many calls it is for."""
     if place.system == "active_directory":
         if place.earlier:
             companies.domain.fail(DomainFault("delay", calls=place.earlier, match=place.match))
         fault = companies.domain.fail(replace(LDAP[kind], match=place.match))
         return fault, fault.calls or 0
-    wanted = HTTP[kind]
+    wanted = HTTP["error 500" if kind == ALL_THE_SAME else kind]
     # Reads are repeated in place: three times the same is one that really went wrong.
     repeated = place.shape.startswith("GET") and kind in ("lost", "dropped") and not place.part
     calls = 3 if repeated else wanted.calls
@@ -144,6 +192,22 @@ def let_fail(companies: Companies, place: Place, kind: str) -> tuple[MicrosoftFa
             companies.exchange.fail(CONTOSO, ExchangeFault("delay", calls=place.earlier, match=place.match))
         same = ExchangeFault(wanted.kind, calls, place.match, wanted.status, wanted.code, wanted.retry_after)
         return companies.exchange.fail(CONTOSO, same), calls or 0
+    if place.system in PAPERWORK:
+        return _let_paperwork_fail(companies, place, kind, calls), calls or 0
     if place.earlier:
         companies.microsoft.fail(CONTOSO, MicrosoftFault("delay", calls=place.earlier, match=place.match))
     return companies.microsoft.fail(CONTOSO, replace(wanted, match=place.match, calls=calls)), calls or 0
+
+
+def _let_paperwork_fail(companies: Companies, place: Place, kind: str, calls: int | None) -> Fault:
+    paper, match = companies.paperwork, place.match
+    if place.system == "pax8":
+        if place.earlier:
+            paper.pax8.fail(Fault("delay", place.earlier, match))
+        return paper.pax8.fail(replace(HTTP[kind], match=match, calls=calls))
+    if place.earlier:
+        paper.connectwise.fail(DeskFault("delay", place.earlier, match))
+    if kind == ALL_THE_SAME:
+        return paper.connectwise.fail(DeskFault("error", calls, match, effect=True))
+    wanted = HTTP[kind]
+    return paper.connectwise.fail(DeskFault(wanted.kind, calls, match, wanted.status, wanted.code, wanted.retry_after))

@@ -1,6 +1,6 @@
-"""Every call of the three connectors × every fault of its wire: does the case end in the truth?
+"""Every call of the connectors × every fault of its wire: does the case end in the truth?
 
-    python -m tests.chaos.faults [--json] [--what changes|reads] [--only WORDS] [--alone]
+    python -m tests.chaos.faults [--json] [--what changes|reads] [--case C] [--system S] [--only WORDS] [--alone]
 
 The reference leavers' cases run once without a fault; every distinct call they make is then made to go wrong in every
 way its wire knows, each in a case of its own, and what the stand-ins show afterwards is held against what was said.
@@ -96,7 +96,7 @@ async def clean(case: str) -> Clean:
             await one.run(lambda: look_at_headline(one, truth, said))
             verdict = await judge(one, truth, Path(folder), None)
             verdict.untrue += said
-            found = places(case, one.company.companies, one.approved_at or (0, 0, 0))
+            found = places(case, one.company.companies, one.approved_at or {})
             steps = frozenset(await one.company.states())
             return Clean(tuple(found), effects(one), frozenset(verdict.with_person), verdict, steps)
 
@@ -187,6 +187,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.faults", description="Every call × every fault.")
     parser.add_argument("--only", default="", help="only calls or faults that carry these words")
     parser.add_argument("--case", choices=tuple(LEAVERS), action="append", help="only this leaver's; may be repeated")
+    parser.add_argument("--system", action="append", help="only calls of this system; may be repeated")
     parser.add_argument("--what", choices=("all", "changes", "reads"), default="all")
     parser.add_argument(
         "--alone", action="store_true", help="every fault in a case of its own: takes three times as long"
@@ -196,7 +197,7 @@ def main() -> int:
     asked = parser.parse_args()
     with ProcessPoolExecutor(asked.processes, multiprocessing.get_context("spawn")) as pool:
         cases = list(pool.map(_clean, LEAVERS))
-        wanted = [run for run in of_each_call(cases) if _asked_for(run, asked.case, asked.what, asked.only)]
+        wanted = [run for run in of_each_call(cases) if _asked_for(run, asked)]
         told: list[tuple[Run, Verdict]] = []
         parted: list[Run] = []
         for run, verdict in pool.map(_run, wanted if asked.alone else together(wanted)):
@@ -220,13 +221,13 @@ def main() -> int:
     return 1 if untrue or result["untruthful"] or result["stuck"] else 0
 
 
-def _asked_for(run: Run, cases: list[str] | None, what: str, words: str) -> bool:
+def _asked_for(run: Run, asked: argparse.Namespace) -> bool:
     trouble, place = run.troubles[0], run.troubles[0].place
-    if cases and run.case not in cases:
+    if (asked.case and run.case not in asked.case) or (asked.system and place.system not in asked.system):
         return False
-    if what != "all" and place.changes != (what == "changes"):
+    if asked.what != "all" and place.changes != (asked.what == "changes"):
         return False
-    return words in f"{place.system} {place.shape} {trouble.kind}"
+    return asked.only in f"{place.system} {place.shape} {trouble.kind}"
 
 
 if __name__ == "__main__":

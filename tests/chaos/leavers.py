@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bot.lab.companies import JANES_LAPTOP, Companies
+from connectors.connectwise import simulated_records as psa
 from connectors.exchange.simulated_mailboxes import SimulatedDevice, SimulatedMeeting
 from connectors.microsoft365 import simulated_people as people
 from connectors.microsoft365.simulated_people import CONTOSO
 from connectors.microsoft365.simulated_things import E3, AppRole, Device, Grant, Group, Held
+from connectors.pax8 import simulated_company as bought
 
 ZOE_MAIL = "zoe.mueller@contoso.example"
 OUTSIDE = "ken@partner.example"
@@ -19,6 +21,8 @@ SALES_RULE = "c0000000-0000-4000-8000-0000000000ec"
 SALES_LICENCES = "c0000000-0000-4000-8000-0000000000ed"
 USER_ADMINISTRATOR = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 GROUPS_ADMINISTRATOR = "fdd7a751-b60b-444a-984c-02652fe8fa1c"
+MOST_CLOSED = 4
+"""How many tasks people at the desk close before they leave the rest to others."""
 TABLET = "c0000000-0000-4000-8000-000000000075"
 
 NEVER_WANTED: Mapping[str, str] = {}
@@ -44,6 +48,10 @@ class Leaver:
     by_hand: tuple[str, ...] = ()
     """Steps that a technician does by hand once they are theirs."""
     without: tuple[str, ...] = ()
+    paperwork: bool = False
+    """Whether the bill and the ticket are connected, too."""
+    meanwhile: Callable[[Companies], None] = _as_they_are
+    """What other people do at the service desk, looked at again and again."""
     domain_name: str = ""
     """sAMAccountName, for who has a domain account."""
 
@@ -104,6 +112,38 @@ def _sean(companies: Companies) -> None:
     companies.person(people.SEAN).licences = [Held(E3)]
 
 
+def _paid_for(companies: Companies) -> None:
+    """Jane Doe's seat was bought three days ago; whoever is mailed about her ticket is Jane herself.
+
+    She has little else: what becomes of that, the other cases show.
+    """
+    pax8, provider = companies.paperwork.pax8, companies.paperwork.connectwise.provider
+    seat = pax8.subscriptions[bought.E3]
+    seat.started = pax8.now() - timedelta(days=3)
+    seat.renew(seat.started + timedelta(days=365), seat.started)
+    seat.history = [seat.record(seat.started, stale=False)]
+    # The board copies every new ticket to her, and puts the company's contact on it, whatever it is asked.
+    provider.copies, provider.fills_contact = companies.person(people.JANE).mail, "always"
+    contoso, mailbox = companies.microsoft.tenants[CONTOSO], companies.mailbox(people.JANE)
+    mailbox.rules, mailbox.devices, mailbox.meetings = [], [], []
+    for lists in (contoso.groups, companies.exchange.organisations[CONTOSO].groups):
+        for name in [name for name, one in lists.items() if people.JANE in (*one.members, *one.owners)]:
+            del lists[name]
+    contoso.devices.clear()
+    companies.person(people.JANE).drive = None
+
+
+def _desk_works(companies: Companies) -> None:
+    """Her equipment is brought back, and whoever took it closes what is open on the ticket, whatever that says."""
+    desk = companies.paperwork.connectwise
+    done = "Both are back in the cupboard"
+    for task in desk.tasks:
+        if not task["closedFlag"] and sum(one.get("resolution") == done for one in desk.tasks) < MOST_CLOSED:
+            for device in psa.LAPTOP, psa.DOCK:
+                desk.provider.record("company/configurations", device)["contact"] = None
+            task.update({"closedFlag": True, "resolution": done})
+
+
 LEAVERS: Mapping[str, Leaver] = {
     leaver.case: leaver
     for leaver in (
@@ -159,5 +199,16 @@ LEAVERS: Mapping[str, Leaver] = {
         Leaver("partial", people.JANE, "Jane Doe", "Head of Sales", {"access": "partial", "access.stays": "mail"}),
         Leaver("no domain", people.SYNCED, "Sam", "Sam", without=("active_directory",), domain_name="ssynced"),
         Leaver("on premises", people.SEAN, "Sean", "Sean", {}, _sean, domain_name="sobrien"),
+        Leaver(
+            "paperwork",
+            people.JANE,
+            "Jane Doe",
+            "Head of Sales",
+            {},
+            _paid_for,
+            without=("active_directory",),
+            paperwork=True,
+            meanwhile=_desk_works,
+        ),
     )
 }

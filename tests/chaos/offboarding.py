@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -14,6 +14,8 @@ from connectors.contract import Account, Surroundings
 from connectors.microsoft365 import simulated_people as people
 from handlers.cases.states import WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import Answer, Case
+from handlers.plan.digest import MONEY
+from tests.chaos.calls import calls_of
 from tests.chaos.leavers import Leaver
 from tests.company import Company, company
 
@@ -23,6 +25,7 @@ AT_REST = 4
 """So many quiet looks, and the case is at rest."""
 LOOKS = 80
 """No case may take more: the slowest read-back is given three hours, and looked for every five minutes."""
+BILL = "Approve the bill"
 WAITS = (0, 2, 5, 15, 60, 300)
 """Seconds that people wait, once each, for a button that is not there yet."""
 
@@ -34,8 +37,8 @@ class Offboarding:
     leaver: Leaver
     company: Company
     passwords: list[str] = field(default_factory=list[str])
-    approved_at: tuple[int, int, int] | None = None
-    """How many calls Microsoft 365, Exchange and the domain had heard at the approval."""
+    approved_at: Mapping[str, int] | None = None
+    """How many calls each system had heard at the approval."""
 
     async def run(self, look: Callable[[], None] = lambda: None) -> None:
         """From the command to rest; `look` is called after every stride."""
@@ -46,6 +49,7 @@ class Offboarding:
             if any(case.stage == "ask" for case in await world.cases()):
                 await self._answers()
             await self._technicians_act()
+            self.leaver.meanwhile(self.company.companies)
             look()
             if quiet == AT_REST:
                 return
@@ -56,10 +60,9 @@ class Offboarding:
             world.clock.time = max(due, now + least) if due else now + QUIET
             await world.settle()
 
-    def calls(self) -> tuple[int, int, int]:
+    def calls(self) -> Mapping[str, int]:
         """How many calls each system has heard."""
-        companies = self.company.companies
-        return len(companies.microsoft.calls), len(companies.exchange.calls), len(companies.domain.calls)
+        return {system: len(heard) for system, heard in calls_of(self.company.companies).items()}
 
     async def ask(self) -> None:
         """The manager's side; what is not recommended was answered on another day, and stands."""
@@ -103,14 +106,19 @@ class Offboarding:
         waiting = [plan for plan in await world.plans() if plan.state == PlanState.AWAITING_APPROVAL]
         if waiting:
             self.approved_at = self.approved_at or self.calls()
-            for person in ("sam", "priya")[: max(plan.approvers for plan in waiting)]:
-                await self._press(person, "Approve")
+            others = [plan for plan in waiting if plan.kind != MONEY]
+            for person in ("sam", "priya")[: max((plan.approvers for plan in others), default=0)]:
+                await self._press(person, "Approve", but=BILL)
+            if len(others) < len(waiting):
+                await self._press("bill", BILL)
         for name, row in (await world.steps()).items():
             if name in self.leaver.by_hand and StepState(row.state) in WITH_PERSON:
                 note = {f"note-{row.id}": "Done, and looked at."}
                 await self._press("sam", "I did it by hand", values=note, within=row.title)
 
-    async def _press(self, person: str, label: str, values: dict[str, str] | None = None, within: str = "") -> bool:
+    async def _press(
+        self, person: str, label: str, values: dict[str, str] | None = None, within: str = "", but: str = "never"
+    ) -> bool:
         """Press it as soon as it is there; whether it ever was."""
         world = self.company.world
         for seconds in WAITS:
@@ -118,7 +126,12 @@ class Offboarding:
             await world.settle()
             for shown in reversed(world.seen_by(person)):
                 sections = [one for one in shown.card.sections if not within or within == one.heading]
-                buttons = [one for section in sections for one in section.buttons if label in one.label]
+                buttons = [
+                    one
+                    for section in sections
+                    for one in section.buttons
+                    if label in one.label and but not in one.label
+                ]
                 if buttons:
                     await world.presses(person, buttons[0].token, shown.place, values)
                     return True
@@ -128,7 +141,7 @@ class Offboarding:
 @asynccontextmanager
 async def offboarding(folder: Path, leaver: Leaver) -> AsyncGenerator[Offboarding]:
     """The company as this leaver's case finds it, before anybody has asked for anything."""
-    async with company(folder, without=leaver.without) as all_of_it:
+    async with company(folder, without=leaver.without, paperwork=leaver.paperwork) as all_of_it:
         leaver.furnish(all_of_it.companies)
         case = Offboarding(leaver, all_of_it)
         house = all_of_it.world.house

@@ -10,17 +10,20 @@ from pathlib import Path
 import pytest
 
 from bot.lab.companies import JANES_LAPTOP
+from connectors.connectwise import simulated_records as psa
 from connectors.microsoft365 import simulated_people as people
 from connectors.microsoft365.simulated_people import CONTOSO
+from connectors.pax8 import simulated_company as bought
 from connectors.registry import Registry
 from connectors.simulated_faults import Effect
+from tests.chaos.calls import ALL_THE_SAME, PAPERWORK, let_fail
 from tests.chaos.faults import Clean, clean, faulty, of_each_call, together
 from tests.chaos.leavers import LEAVERS, NEVER_WANTED
 from tests.chaos.offboarding import offboarding
-from tests.chaos.truth import EFFECTS, Truth
+from tests.chaos.truth import EFFECTS, OF_EACH, Truth
 from tests.chaos.verdict import effects, judge, look_at_headline
 
-CONNECTORS = ("microsoft365", "exchange", "active_directory")
+CONNECTORS = ("microsoft365", "exchange", "active_directory", *PAPERWORK)
 SAMPLE = {
     "shared": (
         ("PATCH /users/{} accountEnabled", "refused for good"),
@@ -29,6 +32,17 @@ SAMPLE = {
     "on premises": (("unicodePwd, once more", "lost"),),
 }
 """Case → part of a call's shape and what goes wrong with it."""
+PAPER = "paperwork"
+ALL_LOST = (
+    ("PUT /subscriptions/{} quantity", "lost"),
+    ("PATCH /finance/agreements/{}/additions/{} quantity, once more", ALL_THE_SAME),
+    ("POST /service/tickets summary", "lost"),
+    ("PATCH /service/tickets/{} externalXRef", "malformed"),
+    ("POST /service/tickets/{}/notes", "dropped"),
+    ("POST /service/tickets/{}/tasks", "lost"),
+    ("POST /time/entries", ALL_THE_SAME),
+)
+"""What must not happen twice, each time done without our hearing of it, in one case."""
 
 
 def every_step() -> set[str]:
@@ -39,7 +53,7 @@ def every_step() -> set[str]:
 @pytest.fixture(scope="module")
 def usual() -> Mapping[str, Clean]:
     """The cases of the sample, without any fault."""
-    return {case: asyncio.run(clean(case)) for case in SAMPLE}
+    return {case: asyncio.run(clean(case)) for case in (*SAMPLE, PAPER)}
 
 
 async def test_together_the_reference_cases_want_every_step_there_is(
@@ -57,7 +71,8 @@ async def test_together_the_reference_cases_want_every_step_there_is(
 
 
 def test_for_every_step_something_is_known_that_tells_whether_it_is_so() -> None:
-    assert set(EFFECTS) == every_step()
+    assert set(EFFECTS) | set(OF_EACH) == every_step()
+    assert not set(EFFECTS) & set(OF_EACH)
 
 
 @pytest.mark.parametrize("case", SAMPLE)
@@ -82,6 +97,13 @@ def test_every_distinct_call_is_made_to_go_wrong_in_every_way_its_wire_knows(usu
     assert ways["microsoft365 GET /users/{}?accountEnabled"] == 6
     assert ways["exchange Get-Mailbox Identity (before the approval)"] == 6
     assert sum(count for call, count in ways.items() if "active_directory modify" in call) == 8 * 4
+    paper = Counter(
+        f"{one.place.system} {one.place.shape}" for run in of_each_call([usual[PAPER]]) for one in run.troubles
+    )
+    assert paper["pax8 PUT /subscriptions/{} quantity"] == 7
+    assert paper["pax8 GET /subscriptions/{}/history (before the approval)"] == 6
+    assert paper["connectwise PATCH /finance/agreements/{}/additions/{} quantity"] == 8
+    assert paper["connectwise GET /service/tickets externalXRef,company/id"] == 6
 
 
 async def test_the_judge_sees_through_every_sort_of_lie(tmp_path: Path, usual: Mapping[str, Clean]) -> None:
@@ -112,5 +134,48 @@ async def test_the_judge_sees_through_every_sort_of_lie(tmp_path: Path, usual: M
             "happened again: a1 meeting cancelled",
             "it happened all the same: a1 mailbox disconnected",
             "a secret stands in a row",
+        ):
+            assert lie in untrue
+
+
+async def test_a_bill_and_a_ticket_whose_answers_are_all_lost_happen_once_and_whoever_judges_them_sees_a_lie(
+    tmp_path: Path, usual: Mapping[str, Clean]
+) -> None:
+    places, said = usual[PAPER].places, list[str]()
+    async with offboarding(tmp_path, LEAVERS[PAPER]) as one:
+        truth, companies = Truth(one.leaver, one.company.companies), one.company.companies
+        for shape, kind in ALL_LOST:
+            place = next(place for place in places if place.shape.startswith(shape))
+            let_fail(companies, place, kind)
+        await one.run(lambda: look_at_headline(one, truth, said))
+        assert said == []
+        assert (await judge(one, truth, tmp_path, usual[PAPER].effects)).fine
+        pax8, desk = companies.paperwork.pax8, companies.paperwork.connectwise
+        assert pax8.faults + desk.faults != []
+        assert [fault for fault in (*pax8.faults, *desk.faults) if fault.calls] == []
+
+        pax8.subscriptions[bought.E3].quantity = 10
+        desk.provider.record(f"finance/agreements/{psa.MANAGED}/additions", psa.USERS_LINE)["quantity"] = 40.0
+        desk.provider.record("company/contacts", psa.JANE)["disablePortalLoginFlag"] = False
+        ticket = desk.tickets[0]
+        ticket["closedFlag"] = False
+        desk.provider.collections["service/tickets"][2] = {**ticket, "id": 2}
+        desk.provider.collections["time/entries"][3] = {**desk.times[0], "id": 3}
+        desk.mails.append(psa.Mail("jane.doe@contoso.example", "new ticket", 2))
+        look_at_headline(one, truth, said)
+
+        untrue = " | ".join([*said, *(await judge(one, truth, tmp_path, usual[PAPER].effects)).untrue])
+        for lie in (
+            "green while open: portal",
+            "the ticket says locked out while open: portal",
+            "10 seats are bought where 11 are needed",
+            "pax8.reduce_seats is done and is not so",
+            "12 → 10 seats for one leaver",
+            "connectwise.reduce_lines is done and is not so",
+            "connectwise.contact_inactive is done and is not so",
+            "2 times at the desk: 1-",
+            "2 tickets",
+            "mail about the ticket to jane.doe@contoso.example",
+            "the ticket is open",
         ):
             assert lie in untrue

@@ -15,30 +15,34 @@ from connectors.microsoft365.simulated_people import CONTOSO, Person, Tenant
 from connectors.microsoft365.simulated_things import Group
 from handlers.plan.digest import UNREAD
 from tests.chaos.leavers import Leaver
+from tests.chaos.paper import Paper
 from tests.world import START
 
 OTHERS_OPEN_IT_BY = frozenset({"OWAEnabled", "MAPIEnabled", "EwsEnabled"})
 """Switches that are opened again for whoever takes the mailbox over."""
+PORTAL = "portal"
+"""A way in of the service desk, known once that was read."""
 
 
 @dataclass
 class Truth:
-    """The leaver as the three stand-ins know them now, and what was so before anything was done."""
+    """The leaver as all the stand-ins know them now, and what was so before anything was done."""
 
     leaver: Leaver
     companies: Companies
 
     def __post_init__(self) -> None:
+        self.paper = Paper(self.leaver, self.companies)
         self._held = {one.sku for one in self.person.licences}
         self._alone = [group.id for group in self._groups if group.owners == (self.leaver.person,)]
         self.reports = [one.id for one in self._contoso.people.values() if one.manager == self.leaver.person]
 
-    def holds(self, step: str) -> bool:
-        """Whether what the step is for is so."""
+    def holds(self, step: str, subject: str = "") -> bool:
+        """Whether what the step is for is so; `subject` where there is one of it for each thing."""
         if step.endswith(f".{UNREAD}"):
             # It only reads a system that was silent before: what it found are steps of their own.
             return True
-        return EFFECTS[step](self)
+        return OF_EACH[step](self, subject) if step in OF_EACH else EFFECTS[step](self)
 
     @property
     def still_open(self) -> list[str]:
@@ -55,6 +59,7 @@ class Truth:
             "rules": not self.bad_rules,
             "domain account": self.domain_disabled,
             "domain password": self.domain_password,
+            PORTAL: self.paper.portal_shut,
         }
         return [name for name, ended in ways.items() if not ended]
 
@@ -325,5 +330,13 @@ EFFECTS: Mapping[str, Callable[[Truth], bool]] = {
     "active_directory.disable_computers": lambda now: now.computers_disabled,
     "active_directory.leave_groups": lambda now: now.out_of_domain_groups,
     "active_directory.hide_from_address_lists": lambda now: now.domain is not None and now.domain.hidden == "TRUE",
+    "connectwise.end_portal_login": lambda now: now.paper.portal_shut,
+    "connectwise.devices": lambda now: now.paper.equipment_back,
+    "connectwise.contact_inactive": lambda now: now.paper.inactive,
 }
 """Step → whether its effect is there."""
+OF_EACH: Mapping[str, Callable[[Truth, str], bool]] = {
+    "pax8.reduce_seats": lambda now, product: now.paper.seat_given_back(product),
+    "connectwise.reduce_lines": lambda now, product: now.paper.line_fell(product),
+}
+"""The same for steps of which there is one for each product."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -340,7 +341,7 @@ async def test_a_time_out_after_the_change_takes_no_second_one(desk: Desk) -> No
     with pytest.raises(Unreachable):
         await LINES.act(ctx, item, intent)
     again = Intent("key", intent.at, repeated=True)
-    assert await LINES.act(ctx, item, again) == Accepted("was so already")
+    assert await LINES.act(ctx, item, again) == Accepted("40>39")
     assert isinstance(await LINES.confirm(ctx, item, again, ""), Done)
     assert desk.line(USERS_LINE)["quantity"] == 39
     assert len(desk.changes()) == 1
@@ -495,3 +496,46 @@ async def test_each_licence_keeps_to_its_own_seats(desk: Desk) -> None:
     await run(LINES, ctx)
     assert desk.line(POWER_BI_LINE)["quantity"] == 4
     assert desk.line(E3_LINE)["quantity"] == 12.0
+
+
+# --- several leavers at once
+
+
+@pytest.mark.parametrize(("subject", "line"), [("MS-USER", USERS_LINE), ("M365-E3", E3_LINE)])
+async def test_two_who_leave_at_once_and_were_looked_at_together_make_it_two_fewer(
+    desk: Desk, subject: str, line: int
+) -> None:
+    desk.seat(10)
+    jane = await desk.ready(subject=subject)
+    nina = replace(jane, key=f"{jane.key} of Nina")
+    both = [(ctx, items(await LINES.look(ctx))[0], Intent(ctx.key, desk.clock.now())) for ctx in (jane, nina)]
+    was = int(cast("float", desk.line(line)["quantity"]))
+    sent = await asyncio.gather(*(LINES.act(ctx, item, intent) for ctx, item, intent in both))
+    for (ctx, item, intent), accepted in zip(both, sent, strict=True):
+        assert isinstance(await LINES.confirm(ctx, item, intent, accepted.reference), Done)
+    assert desk.line(line)["quantity"] == was - 2
+
+
+async def test_an_answer_lost_beside_another_leaver_takes_one_for_each_and_no_third(desk: Desk) -> None:
+    desk.seat(10)
+    jane = await desk.ready(subject="M365-E3")
+    nina = replace(jane, key=f"{jane.key} of Nina")
+    item, begun = items(await LINES.look(jane))[0], desk.clock.now()
+    desk.simulator.fail(Fault("lost", match="PATCH /finance"))
+    with pytest.raises(Unreachable):
+        await LINES.act(jane, item, Intent(jane.key, begun))
+    assert (await LINES.act(nina, item, Intent(nina.key, begun))).reference == "11>10"
+    again = Intent(jane.key, begun, repeated=True)
+    assert isinstance(await LINES.confirm(jane, item, again, (await LINES.act(jane, item, again)).reference), Done)
+    assert desk.line(E3_LINE)["quantity"] == 10
+
+
+async def test_whose_seat_it_was_after_a_restart_nobody_guesses(desk: Desk) -> None:
+    desk.seat(10)
+    jane = await desk.ready(subject="M365-E3")
+    item = items(await LINES.look(jane))[0]
+    desk.line(E3_LINE)["quantity"] = 11
+    with pytest.raises(Refused, match="somebody else's"):
+        await LINES.act(jane, item, Intent(jane.key, desk.clock.now(), repeated=True))
+    desk.seat(11)
+    assert await LINES.act(jane, item, Intent(jane.key, desk.clock.now(), repeated=True)) == Accepted("12>11")

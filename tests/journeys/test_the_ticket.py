@@ -170,13 +170,16 @@ async def test_a_desk_that_is_down_during_the_lock_out_gets_its_one_ticket_an_ho
     down = psa(contoso).fail(Fault("unavailable", calls=None))
     await contoso.asks("Jane Doe", "Head of Sales")
     await contoso.approved()
-    assert "Jane Doe is locked out since 17:00" in contoso.world.reads("maria")
+    assert "Jane Doe is locked out since 17:00. ConnectWise PSA could not be asked yet." in contoso.world.reads("maria")
     await contoso.world.passes(minutes=60)
     assert "Ticket: not up to date, tried again by itself." in contoso.world.reads("sam")
     psa(contoso).faults.remove(down)
     await contoso.world.passes(minutes=30)
     assert summaries(contoso) == ["Offboarding Jane Doe, case 1"]
     assert "Sign-in: ended 17:00" in notes(contoso)
+    headline = str(contoso.world.card("maria", "Case 1: Jane Doe").card.sections[0].body[0])
+    assert headline.startswith("Jane Doe is locked out since")
+    assert "could not be asked yet" not in headline
     await nothing_stands_twice(contoso)
 
 
