@@ -8,7 +8,8 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeVar, cast
 
 from aiohttp import web
 
@@ -107,6 +108,47 @@ async def sent(fault: Fault | None, request: web.Request, status: int, body: Jso
     if body is None:
         return web.Response(status=status, headers=headers)
     return web.json_response(body, status=status, headers=headers)
+
+
+class OnLoopback:
+    """A stand-in with one server: it listens on loopback between `start` and `stop`, or in an `async with`."""
+
+    port: int
+    longest_line: ClassVar[int] = 8190
+    """Bytes of a request's first line, its address included; aiohttp's own limit unless a vendor takes longer ones."""
+    _runner: web.AppRunner | None = None
+
+    def serve(self, router: web.UrlDispatcher) -> None:
+        """Add the vendor's addresses."""
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen on loopback; the port is chosen by the system unless given."""
+        app = web.Application()
+        self.serve(app.router)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, max_line_size=self.longest_line)
+        self._runner = runner
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", self.port).start()
+        self.port = cast("tuple[str, int]", runner.addresses[0])[1]
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._runner = None
 
 
 class Simulated(Protocol):

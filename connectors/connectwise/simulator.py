@@ -11,8 +11,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 from aiohttp import web
 from pydantic import JsonValue
@@ -29,7 +28,7 @@ from connectors.connectwise.simulated_records import (
 )
 from connectors.connectwise.simulated_rest import LONGEST_URL, TICKETS, TIME, Answer, Rest, RestError
 from connectors.contract import Json
-from connectors.simulated_faults import KINDS, Effect, checked, due, lab_routes, sent, settable
+from connectors.simulated_faults import KINDS, Effect, OnLoopback, checked, due, lab_routes, sent, settable
 from connectors.simulated_faults import Fault as HttpFault
 
 _MEDIA = "application/vnd.connectwise.com+json"
@@ -63,8 +62,10 @@ class Call:
 
 
 @dataclass
-class SimulatedConnectWise:
+class SimulatedConnectWise(OnLoopback):
     """Start it with `async with`, then read `base_url`."""
+
+    longest_line = 4 * LONGEST_URL
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     port: int = 0
@@ -74,35 +75,10 @@ class SimulatedConnectWise:
 
     def __post_init__(self) -> None:
         self.faults: list[Fault] = []
-        self._runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Listen on loopback; the port is chosen by the system unless given."""
-        app = web.Application()
-        app.router.add_routes(lab_routes(self))
-        app.router.add_route("*", "/{tail:.*}", self._request)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, max_line_size=4 * LONGEST_URL)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-        self.port = cast("tuple[str, int]", self._runner.addresses[0])[1]
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-        self._runner = None
+    def serve(self, router: web.UrlDispatcher) -> None:
+        router.add_routes(lab_routes(self))
+        router.add_route("*", "/{tail:.*}", self._request)
 
     @property
     def base_url(self) -> str:

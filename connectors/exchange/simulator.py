@@ -11,8 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 from pydantic import JsonValue
@@ -20,7 +19,7 @@ from pydantic import JsonValue
 from connectors.contract import Json
 from connectors.exchange.simulated_cmdlets import CmdletError, Cmdlets, Ran
 from connectors.exchange.simulated_mailboxes import Organisation, SimulatedMailbox, sample_organisations
-from connectors.simulated_faults import KINDS, Effect, checked, due, instead, lab_routes, sent, settable
+from connectors.simulated_faults import KINDS, Effect, OnLoopback, checked, due, instead, lab_routes, sent, settable
 from connectors.simulated_faults import Fault as HttpFault
 
 AUDIENCE = "https://outlook.office365.com"
@@ -79,7 +78,7 @@ class Call:
 
 
 @dataclass
-class SimulatedExchange:
+class SimulatedExchange(OnLoopback):
     """Start it with `async with`, then read `base_url`."""
 
     sign_in: SignIn
@@ -98,36 +97,11 @@ class SimulatedExchange:
     def __post_init__(self) -> None:
         self.faults: dict[str, list[Fault]] = {}
         self._cmdlets: dict[str, Cmdlets] = {}
-        self._runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Listen on loopback; the port is chosen by the system unless given."""
-        app = web.Application()
-        app.router.add_routes(lab_routes(self))
-        app.router.add_post("/adminapi/beta/{tenant}/InvokeCommand", self._invoke)
-        app.router.add_post("/adminapi/beta/{tenant}/$batch", self._batch)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-        self.port = cast("tuple[str, int]", self._runner.addresses[0])[1]
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-        self._runner = None
+    def serve(self, router: web.UrlDispatcher) -> None:
+        router.add_routes(lab_routes(self))
+        router.add_post("/adminapi/beta/{tenant}/InvokeCommand", self._invoke)
+        router.add_post("/adminapi/beta/{tenant}/$batch", self._batch)
 
     @property
     def base_url(self) -> str:

@@ -13,8 +13,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 from aiohttp import web
 from pydantic import JsonValue
@@ -28,7 +27,18 @@ from connectors.pax8.simulated_company import (
     sample_companies,
     sample_subscriptions,
 )
-from connectors.simulated_faults import KINDS, Effect, Fault, checked, due, instead, lab_routes, sent, settable
+from connectors.simulated_faults import (
+    KINDS,
+    Effect,
+    Fault,
+    OnLoopback,
+    checked,
+    due,
+    instead,
+    lab_routes,
+    sent,
+    settable,
+)
 
 CLIENT_ID = "offboard-bot"
 SECRET = "pax8-secret-never-to-be-seen"  # noqa: S105 - the stand-in's own, opens nothing
@@ -89,7 +99,7 @@ def _nobody(_subscription: SimulatedSubscription) -> None:
 
 
 @dataclass
-class SimulatedPax8:
+class SimulatedPax8(OnLoopback):
     """Start it with `async with`, then read `base_url`."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -106,35 +116,10 @@ class SimulatedPax8:
         self.companies: dict[str, SimulatedCompany] = sample_companies()
         self.subscriptions: dict[str, SimulatedSubscription] = sample_subscriptions(self.now())
         self._tokens: dict[str, datetime] = {}
-        self._runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Listen on loopback; the port is chosen by the system unless given."""
-        app = web.Application()
-        app.router.add_routes(lab_routes(self))
-        app.router.add_route("*", "/v1/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-        self.port = cast("tuple[str, int]", self._runner.addresses[0])[1]
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-        self._runner = None
+    def serve(self, router: web.UrlDispatcher) -> None:
+        router.add_routes(lab_routes(self))
+        router.add_route("*", "/v1/{path:.*}", self._serve)
 
     @property
     def base_url(self) -> str:
