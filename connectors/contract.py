@@ -164,6 +164,8 @@ class Typed(enum.StrEnum):
     TEXT = "text"
     PERSON = "person"
     """Anybody in the client's directory, found by name."""
+    MOMENT = "moment"
+    """A day and a time, in the client's zone."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,8 @@ class Intent:
     """When it was first meant, UTC: what happened earlier is not its effect."""
     repeated: bool = False
     """An earlier attempt may have acted already; look for its effect before acting again."""
+    shared: bool = False
+    """Repeated, and another row meant the same change of the same thing: an effect found there may be the other's."""
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,10 @@ class Desk(ABC, Generic[Api]):
     async def close_ticket(self, api: Api, ticket: str) -> None:
         """Close it."""
 
+    @abstractmethod
+    async def reopen_ticket(self, api: Api, ticket: str) -> None:
+        """Open one again that was closed: something came back, and its task must be seen."""
+
 
 class Contact(BaseModel):
     """Somebody who may ask for a client, as the service desk has it."""

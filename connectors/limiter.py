@@ -1,4 +1,4 @@
-"""The one gate every vendor request passes: a rate per vendor and client, and pauses a vendor asked for."""
+"""The one gate every vendor request passes: a rate per vendor and client or provider, and pauses a vendor asked for."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ class Rate:
 
     requests: float
     seconds: float
+    shared: bool = False
+    """The vendor counts all clients of the MSP together, and its pauses are for all of them."""
 
 
+EVERYBODY = ""
 UNKNOWN_RATE = Rate(20, 1)
 RATES: Mapping[str, Rate] = {
     # Entra directory: 3,500 resource units per 10 s for an app in a small tenant, a request costs 1-3
     # (Microsoft Graph throttling limits, read 2026-11); a third of it leaves room for others.
     "microsoft365": Rate(400, 10),
     # "1,000 successful calls a minute" (Pax8's staff, 2026-11), for all clients of one provider together.
-    "pax8": Rate(300, 60),
+    "pax8": Rate(300, 60, shared=True),
     # Trouble above some 1,000 a minute (ConnectWise Developer Guide, read 2026-11), likewise for all clients together.
-    "connectwise": Rate(300, 60),
+    "connectwise": Rate(300, 60, shared=True),
     # Nobody publishes what Exchange allows over this address. A leaver is some hundred cmdlets within seconds and
     # then none: room for one of them at once, refilled slowly (our own judgement, 2026-11).
     "exchange": Rate(100, 10),
@@ -87,15 +90,21 @@ class VendorLimiter:
 
     async def pause(self, vendor: str, client: str, seconds: float) -> None:
         """Let nobody through for so many seconds: the vendor said so."""
-        await self._pauses.extend(vendor, client, self._clock.now() + timedelta(seconds=max(0.0, seconds)))
+        until = self._clock.now() + timedelta(seconds=max(0.0, seconds))
+        await self._pauses.extend(vendor, self._whose(vendor, client), until)
 
     async def _left(self, vendor: str, client: str) -> float:
-        until = await self._pauses.until(vendor, client)
+        until = await self._pauses.until(vendor, self._whose(vendor, client))
         return (until - self._clock.now()).total_seconds() if until else 0.0
 
     def _bucket(self, vendor: str, client: str) -> AsyncLimiter:
-        known = self._buckets.get((vendor, client))
+        key = (vendor, self._whose(vendor, client))
+        known = self._buckets.get(key)
         if known is None:
             rate = self._rates.get(vendor, UNKNOWN_RATE)
-            known = self._buckets[vendor, client] = AsyncLimiter(rate.requests, rate.seconds)
+            known = self._buckets[key] = AsyncLimiter(rate.requests, rate.seconds)
         return known
+
+    def _whose(self, vendor: str, client: str) -> str:
+        """For whom the vendor counts: that client, or everybody."""
+        return EVERYBODY if self._rates.get(vendor, UNKNOWN_RATE).shared else client

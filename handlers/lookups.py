@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
 from connectors.contract import VendorError
 from handlers import confirm_again, mirror, search, submit, wrong_person
-from handlers.cases import cards, due
+from handlers.cases import cards
 from handlers.cases.store import after_commit
 from handlers.cases.tables import Case, Lookup
 from handlers.cases.wanted import CHOOSE, CONFIRM, MIRROR, PROPOSE, READ, RESTORE, SEARCH, TRIES, Apply
@@ -20,18 +21,73 @@ from handlers.house import House
 log = logging.getLogger("offboard.lookups")
 
 LEASE = timedelta(seconds=60)
-TROUBLE = {PROPOSE: "unplanned", RESTORE: "unrestored", CONFIRM: "unconfirmed"}
-"""What technicians must be told when it can't be had: the key in the case's draft, and the news."""
-TROUBLES = frozenset({"trouble", "slow", *TROUBLE.values()})
 
-ASKS: dict[str, Callable[[House, Case, Lookup], Awaitable[Apply]]] = {
-    SEARCH: search.ask,
-    READ: search.read,
-    CHOOSE: search.choose,
-    PROPOSE: submit.ask,
-    RESTORE: wrong_person.ask,
-    CONFIRM: confirm_again.ask,
-    MIRROR: mirror.ask,
+Unanswered = Callable[[Session, House, Case, Lookup, str], None]
+"""Says that vendors did not answer, and why; whether that was the last try, the row's count says."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How one kind of question is asked."""
+
+    ask: Callable[[House, Case, Lookup], Awaitable[Apply]]
+    unanswered: Unanswered
+    clears: frozenset[str]
+    """What an answer makes untrue, by its key in the case's draft."""
+    few: bool = False
+    """Nobody waits for it: only so many at once."""
+    alone: bool = False
+    """Two of one case at once could do something twice."""
+    outlives: bool = False
+    """Asked and applied even when the case is closed."""
+
+
+def _slow(case: Case, row: Lookup, sentence: str, trouble: str = "trouble") -> None:
+    case.draft = {**case.draft, "slow": sentence}
+    if row.tries >= TRIES:
+        row.done = True
+        case.draft = {**case.draft, trouble: sentence}
+
+
+def _told_technicians(trouble: str) -> Unanswered:
+    """At last a person must know: the key in the case's draft is the news as well."""
+
+    def say(session: Session, house: House, case: Case, row: Lookup, sentence: str) -> None:
+        _slow(case, row, sentence, trouble)
+        if row.done:
+            cards.show_channel(session, house, case, cards.TECHNICIANS)
+            cards.show_channel(session, house, case, cards.NEWS, topic=trouble)
+
+    return say
+
+
+def _said_on_the_card(_session: Session, _house: House, case: Case, row: Lookup, sentence: str) -> None:
+    _slow(case, row, sentence)
+
+
+def _nobody_found(_session: Session, _house: House, case: Case, row: Lookup, sentence: str) -> None:
+    _slow(case, row, sentence)
+    if row.done and case.stage == "searching":
+        case.stage, case.turn = "who", case.turn + 1
+        case.candidates = {}
+
+
+def _nobody_chosen(_session: Session, _house: House, case: Case, row: Lookup, sentence: str) -> None:
+    _slow(case, row, sentence)
+    if row.done and case.choosing.get("words") == row.subject:
+        case.choosing = {**case.choosing, "error": sentence}
+        case.turn += 1
+
+
+TROUBLES = frozenset({"trouble", "slow", "unplanned", "unrestored", "unconfirmed"})
+MANNERS: dict[str, Manner] = {
+    SEARCH: Manner(search.ask, _nobody_found, TROUBLES),
+    READ: Manner(search.read, _said_on_the_card, TROUBLES, few=True),
+    CHOOSE: Manner(search.choose, _nobody_chosen, TROUBLES),
+    PROPOSE: Manner(submit.ask, _told_technicians("unplanned"), TROUBLES),
+    RESTORE: Manner(wrong_person.ask, _told_technicians("unrestored"), TROUBLES, outlives=True),
+    CONFIRM: Manner(confirm_again.ask, _told_technicians("unconfirmed"), TROUBLES),
+    MIRROR: Manner(mirror.ask, mirror.unanswered, frozenset({mirror.TROUBLE}), alone=True, outlives=True),
 }
 
 
@@ -46,7 +102,7 @@ async def begin_waiting(house: House) -> None:
     for lookup_id, kind in await house.store.read(find):
         if lookup_id not in house.asking:
             house.asking.add(lookup_id)
-            task = house.start(_in_turn(house, lookup_id) if kind == READ else run(house, lookup_id))
+            task = house.start(_in_turn(house, lookup_id) if MANNERS[kind].few else run(house, lookup_id))
             # Not in `run`: a task that is cancelled before it has begun never gets there.
             task.add_done_callback(lambda _task, lookup_id=lookup_id: house.asking.discard(lookup_id))
 
@@ -79,7 +135,7 @@ async def run(house: House, lookup_id: str) -> None:
     within = house.timings.asking.total_seconds()
     try:
         async with asyncio.timeout(within):
-            apply = await ASKS[lookup.kind](house, case, lookup)
+            apply = await MANNERS[lookup.kind].ask(house, case, lookup)
         await house.store.write(lambda session: _apply(session, house, lookup, apply))
     except VendorError as error:
         sentence = str(error)
@@ -99,7 +155,7 @@ def _claim(session: Session, house: House, lookup_id: str) -> tuple[Lookup, Case
     now = house.clock.now()
     if lookup is None or lookup.done or (lookup.lease_until and lookup.lease_until > now):
         return None
-    if lookup.kind == MIRROR and (other := _mirrored_now(session, lookup, now)) is not None:
+    if MANNERS[lookup.kind].alone and (other := _asked_now(session, lookup, now)) is not None:
         lookup.lease_until = other.lease_until
         session.add(lookup)
         return None
@@ -114,23 +170,11 @@ def _claim(session: Session, house: House, lookup_id: str) -> tuple[Lookup, Case
     return lookup, session.get_one(Case, lookup.case_id)
 
 
-def _no_ticket(session: Session, house: House, case: Case, row: Lookup, sentence: str) -> None:
-    """The desk does not answer, and nobody waits for it: it is asked for as long as it takes, and the card says so."""
-    case.draft = {**case.draft, "no ticket": sentence}
-    if row.tries >= TRIES:
-        row.done = True
-        due.clear(session, case, due.MIRROR)
-        due.set_due(session, house, case, due.MIRROR, mirror.LOOK_AGAIN)
-    session.add(case)
-    session.add(row)
-    cards.redraw(session, house, case)
-
-
-def _mirrored_now(session: Session, lookup: Lookup, now: datetime) -> Lookup | None:
-    """Two at one ticket could open two: the later one waits for its turn."""
+def _asked_now(session: Session, lookup: Lookup, now: datetime) -> Lookup | None:
+    """Another of its kind that is being asked for that case: this one waits for its turn."""
     query = select(Lookup).where(
         Lookup.case_id == lookup.case_id,
-        Lookup.kind == MIRROR,
+        Lookup.kind == lookup.kind,
         Lookup.id != lookup.id,
         col(Lookup.done).is_(False),
         col(Lookup.owner) != "",
@@ -139,11 +183,13 @@ def _mirrored_now(session: Session, lookup: Lookup, now: datetime) -> Lookup | N
     return session.exec(query).first()
 
 
-def _next_mirror(session: Session, case: Case) -> None:
-    """Whoever waited for its turn at the ticket has it now."""
-    for row in session.exec(select(Lookup).where(Lookup.case_id == case.id, Lookup.kind == MIRROR, Lookup.owner == "")):
+def _begin_next(session: Session, house: House, lookup: Lookup) -> None:
+    """Whoever waited for this one's turn has it now."""
+    mine = (Lookup.case_id == lookup.case_id, Lookup.kind == lookup.kind, Lookup.owner == "")
+    for row in session.exec(select(Lookup).where(*mine)):
         row.lease_until = None
         session.add(row)
+    after_commit(session, house.work.set)
 
 
 def _held(session: Session, lookup: Lookup) -> Lookup | None:
@@ -157,15 +203,13 @@ def _apply(session: Session, house: House, lookup: Lookup, apply: Apply) -> None
         return
     row.done = True
     session.add(row)
-    case = session.get_one(Case, lookup.case_id)
-    if not case.closed or lookup.kind in {RESTORE, MIRROR}:
-        over = {"no ticket"} if lookup.kind == MIRROR else TROUBLES
-        case.draft = {key: value for key, value in case.draft.items() if key not in over}
+    case, manner = session.get_one(Case, lookup.case_id), MANNERS[lookup.kind]
+    if not case.closed or manner.outlives:
+        case.draft = {key: value for key, value in case.draft.items() if key not in manner.clears}
         apply(session, case)
         session.add(case)
-    if lookup.kind == MIRROR:
-        _next_mirror(session, case)
-        after_commit(session, house.work.set)
+    if manner.alone:
+        _begin_next(session, house, lookup)
     cards.redraw(session, house, case)
 
 
@@ -176,22 +220,7 @@ def _trouble(session: Session, house: House, lookup: Lookup, sentence: str) -> N
         return
     row.lease_until = house.clock.now() + timedelta(seconds=2.0**row.tries)
     case = session.get_one(Case, lookup.case_id)
-    if row.kind == MIRROR:
-        _no_ticket(session, house, case, row, sentence)
-        return
-    case.draft = {**case.draft, "slow": sentence}
-    if row.tries >= TRIES:
-        row.done = True
-        case.draft = {**case.draft, TROUBLE.get(row.kind, "trouble"): sentence}
-        if row.kind in TROUBLE:
-            cards.show_channel(session, house, case, cards.TECHNICIANS)
-            cards.show_channel(session, house, case, cards.NEWS, topic=TROUBLE[row.kind])
-        elif row.kind == CHOOSE and case.choosing.get("words") == row.subject:
-            case.choosing = {**case.choosing, "error": sentence}
-            case.turn += 1
-        elif row.kind == SEARCH and case.stage == "searching":
-            case.stage, case.turn = "who", case.turn + 1
-            case.candidates = {}
+    MANNERS[row.kind].unanswered(session, house, case, row, sentence)
     session.add(case)
     session.add(row)
     cards.redraw(session, house, case)

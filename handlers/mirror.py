@@ -23,13 +23,15 @@ from handlers.cases.desk_entry import DeskEntry
 from handlers.cases.history import record
 from handlers.cases.states import WITH_PERSON, StepEvent, StepState, move_step
 from handlers.cases.tables import Case, Lookup, StepRow
-from handlers.cases.wanted import Apply
+from handlers.cases.wanted import TRIES, Apply
 from handlers.house import House
 from handlers.plan.advance import advance, again
 from handlers.ticket import TASK, TICKET, Wanted, case_key, wanted
 
 SHOWS = timedelta(minutes=2)
 """What was sent and does not show is not sent again before so long: an answer may have been lost."""
+TROUBLE = "no ticket"
+"""The key in the case's draft under which it stands why the ticket is not up to date."""
 LOOK_AGAIN, SELDOM = timedelta(minutes=5), timedelta(hours=1)
 """How often an open ticket is looked at, at first and at last: somebody may close a task there."""
 
@@ -59,6 +61,15 @@ async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
             due.set_due(session, house, case, due.MIRROR, ticket.next_look())
 
     return apply
+
+
+def unanswered(session: Session, house: House, case: Case, row: Lookup, sentence: str) -> None:
+    """The desk does not answer, and nobody waits for it: it is asked for as long as it takes, and the card says so."""
+    case.draft = {**case.draft, TROUBLE: sentence}
+    if row.tries >= TRIES:
+        row.done = True
+        due.clear(session, case, due.MIRROR)
+        due.set_due(session, house, case, due.MIRROR, LOOK_AGAIN)
 
 
 def entries_of(session: Session, case_id: str) -> dict[str, DeskEntry]:
@@ -99,6 +110,9 @@ class _Ticket:
         for key, words in want.notes.items():
             await self._once(key, key in state.notes, partial(desk.add_note, api, ticket, key, words))
         there = {task.key: task for task in state.tasks if task.key}
+        if state.closed and want.tasks.keys() - there.keys():
+            # Nobody looks at a closed one. Who closed it with its tasks open is left alone.
+            await desk.reopen_ticket(api, ticket)
         for key, words in want.tasks.items():
             await self._once(key, key in there, partial(desk.add_task, api, ticket, key, words))
         for key, task in there.items():

@@ -159,6 +159,12 @@ class ConnectWiseDesk(Desk[ConnectWiseApi]):
         if not flag(await api.get(_path(ticket)), "closedFlag"):
             raise _without_effect(f"PATCH {_path(ticket)}", "closing the ticket")
 
+    async def reopen_ticket(self, api: ConnectWiseApi, ticket: str) -> None:
+        opened = (await chosen(api)).open_status
+        await api.change(_path(ticket), Change("status", {"id": opened}), _NO_NOTICE)
+        if flag(await api.get(_path(ticket)), "closedFlag"):
+            raise _without_effect(f"PATCH {_path(ticket)}", "opening the ticket again")
+
     async def _quieted(self, api: ConnectWiseApi, ticket: str, key: str) -> None:
         """Read the new ticket back; whom the board or the company put on it is taken off. Raises where that fails.
 

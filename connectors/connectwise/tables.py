@@ -20,6 +20,8 @@ class Chosen:
     type: int
     status: int
     closed_status: int
+    open_status: int
+    """What a ticket that is opened again gets."""
     member: int
     work_type: int
     work_role: int
@@ -29,16 +31,17 @@ async def chosen(api: ConnectWiseApi) -> Chosen:
     """All of them, looked up once per connection. Raises Refused that names the setting."""
     settings = api.settings
     board = await board_of(api)
-    priority, kind, status, closed, member, work_type, work_role = await asyncio.gather(
+    priority, kind, status, closed, opened, member, work_type, work_role = await asyncio.gather(
         number_of(api, "priority", "/service/priorities", settings.priority),
         number_of(api, "type", f"/service/boards/{board}/types", settings.type),
         number_of(api, "status", f"/service/boards/{board}/statuses", settings.status),
         closed_status_of(api, board),
+        open_status_of(api, board),
         number_of(api, "member", "/system/members", settings.member, field="identifier"),
         number_of(api, "work_type", "/time/workTypes", settings.work_type),
         number_of(api, "work_role", "/time/workRoles", settings.work_role),
     )
-    return Chosen(board, priority, kind, status, closed, member, work_type, work_role)
+    return Chosen(board, priority, kind, status, closed, status or opened, member, work_type, work_role)
 
 
 async def board_of(api: ConnectWiseApi) -> int:
@@ -73,6 +76,16 @@ async def closed_status_of(api: ConnectWiseApi, board: int) -> int:
             )
             raise unknown("closed_status", path, said)
         kept = api.known[f"{path} closed"] = sorted(fitting, key=_place)[0]
+    return number(kept, "id")
+
+
+async def open_status_of(api: ConnectWiseApi, board: int) -> int:
+    """The status that a ticket of the board begins with; 0 where every one of its statuses closes a ticket."""
+    path = f"/service/boards/{board}/statuses"
+    if (kept := api.known.get(f"{path} open")) is None:
+        listed = [one for one in await api.list(path) if not flag(one, "inactive") and not flag(one, "closedStatus")]
+        kept = min(listed, key=lambda one: (not flag(one, "defaultFlag"), _place(one)), default=Record())
+        api.known[f"{path} open"] = kept
     return number(kept, "id")
 
 

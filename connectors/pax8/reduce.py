@@ -91,7 +91,9 @@ class ReduceSeats(Step[Pax8Api, Pax8Facts]):
                 said = f"another seat was given back just now ({unseen.target} left) and does not show yet"
                 raise Unreachable(VENDOR, f"GET /subscriptions/{item.key}", said)
             mine = ctx.api.pending.mine(item.key, ctx.key)
-            rival = mine is None and ctx.api.pending.rival(item.key, ctx.key, before, intent.at)
+            # What was sent before a restart is not remembered; that another meant the same number is.
+            known = ctx.api.pending.rival(item.key, ctx.key, before, intent.at)
+            rival = mine is None and (known or intent.shared)
             if mine is not None and intent.repeated:
                 before, target = mine.before, mine.target
             if intent.repeated and subscription.quantity <= target and not rival:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from connectors.contract import (
     Accepted,
@@ -60,6 +60,8 @@ class Work:
     ctx: Context[Any, Any]
     _repeated: set[str] = field(default_factory=set[str])
     """Items that an earlier attempt meant, and may have changed already."""
+    _shared: set[str] = field(default_factory=set[str])
+    """Those of them that another row of ours meant from the same state."""
 
     async def run(self) -> Result:
         """Look where needed, act on what is open, confirm what was accepted; a dry run only looks."""
@@ -190,6 +192,19 @@ class Work:
         if items:
             await self.house.store.write(write, urgent=True)
         self._repeated = {item.id for item in items} - {item.id for item in new}
+        repeated = [item for item in items if item.id in self._repeated]
+        if repeated:
+            self._shared = await self.house.store.read(lambda session: self._meant_elsewhere(session, repeated))
+
+    def _meant_elsewhere(self, session: Session, items: list[ItemRow]) -> set[str]:
+        query = (
+            select(ItemRow)
+            .join(StepRow, col(StepRow.id) == col(ItemRow.step_id))
+            .where(StepRow.step == self.step.id, StepRow.id != self.claim.row.id, col(ItemRow.intended_at).is_not(None))
+        )
+        meant = {item.key: item for item in items}
+        others = session.exec(query.where(col(ItemRow.key).in_(meant)))
+        return {meant[other.key].id for other in others if other.before == meant[other.key].before}
 
     async def _act_on(self, items: list[ItemRow]) -> list[tuple[ItemRow, Result | None]]:
         """Change them, in one call or side by side where the step can; answers what is the matter with each."""
@@ -316,7 +331,7 @@ class Work:
         session.add(row)
 
     def _intent(self, item: ItemRow, *, repeated: bool = False) -> Intent:
-        return Intent(item.id, item.intended_at or self.house.clock.now(), repeated)
+        return Intent(item.id, item.intended_at or self.house.clock.now(), repeated, item.id in self._shared)
 
 
 def to_read_back(finding: Todo | NotBefore | Task, title: str, rows: list[ItemRow]) -> list[Item]:

@@ -475,6 +475,27 @@ async def test_a_closed_status_that_is_not_used_any_more_is_not_used(desk: Desk)
     assert cast("Json", ticket_of(desk, ticket)["status"])["id"] != OLD_CLOSED
 
 
+async def test_a_ticket_is_opened_again_with_the_status_a_new_one_has_and_nobody_is_told(desk: Desk) -> None:
+    api, ticket = await opened(desk)
+    before = cast("Json", ticket_of(desk, ticket)["status"])["id"]
+    await DESK.close_ticket(api, ticket)
+    mails = len(desk.simulator.mails)
+    await DESK.reopen_ticket(api, ticket)
+    state = await DESK.read_ticket(api, ticket)
+    assert state is not None
+    assert not state.closed
+    assert cast("Json", ticket_of(desk, ticket)["status"])["id"] == before
+    assert len(desk.simulator.mails) == mails
+
+
+async def test_opening_again_that_does_nothing_says_so(desk: Desk) -> None:
+    api, ticket = await opened(desk)
+    await DESK.close_ticket(api, ticket)
+    desk.provider.deaf = ("status",)
+    with pytest.raises(Unreachable, match="opening the ticket again does not show"):
+        await DESK.reopen_ticket(api, ticket)
+
+
 async def test_names_are_looked_up_once(desk: Desk) -> None:
     api, ticket = await opened(desk)
     desk.simulator.calls.clear()

@@ -70,3 +70,21 @@ async def test_more_requests_than_the_rate_allows_must_wait() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await limiter.turn("acme", "contoso")
+
+
+async def test_what_a_vendor_counts_for_all_clients_together_is_paused_for_all_of_them() -> None:
+    limiter = VendorLimiter(MovedClock())
+    await limiter.pause("pax8", "contoso", 30)
+    with pytest.raises(Throttled):
+        await limiter.turn("pax8", "fabrikam")
+
+
+async def test_what_a_vendor_counts_for_all_clients_together_is_one_rate() -> None:
+    limiter = VendorLimiter(MovedClock(), rates={"shared": Rate(2, 60, shared=True), "own": Rate(2, 60)})
+    for vendor, waits in (("own", False), ("shared", True)):
+        await limiter.turn(vendor, "contoso")
+        await limiter.turn(vendor, "fabrikam")
+        third = asyncio.create_task(limiter.turn(vendor, "initech"))
+        await asyncio.sleep(0.05)
+        assert third.done() is not waits
+        third.cancel()

@@ -378,6 +378,32 @@ async def test_two_leavers_looked_at_in_the_same_second_free_two_seats(distribut
     assert distributor.simulator.changes_of(POWER_BI) == ["20 → 19 seats", "19 → 18 seats"]
 
 
+@pytest.mark.parametrize("reached", ["jane", "omar", "both", "neither"])
+async def test_two_leavers_meant_at_once_and_a_kill_lose_no_seat_and_call_none_gone_that_is_not(
+    distributor: Distributor, reached: str
+) -> None:
+    jane, omar = map(Attempt, await two(distributor))
+    await jane.mean()
+    await omar.mean()
+    if reached in {"jane", "both"}:
+        await jane.act()
+    if reached in {"omar", "both"}:
+        await omar.act()
+    done = 0
+    for one in (jane, omar):
+        one.ctx = replace(one.ctx, api=await distributor.connect())
+        found = await one.look()
+        try:
+            if not isinstance(found, Nothing):
+                await one.mean(shared=True)
+                await one.act()
+            done += isinstance(await one.confirm(), Done)
+        except Refused:
+            pass  # a person counts
+    assert distributor.quantity(POWER_BI) >= 18
+    assert done <= 20 - distributor.quantity(POWER_BI)
+
+
 async def test_two_leavers_and_a_quantity_that_lags_free_two_seats(distributor: Distributor) -> None:
     distributor.simulator.habits.lag = 600
     jane, omar = map(Attempt, await two(distributor))

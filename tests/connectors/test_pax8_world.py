@@ -171,8 +171,8 @@ class Attempt:
     async def look(self) -> Finding:
         return await STEP.look(self.ctx)
 
-    async def mean(self) -> Item:
-        """Write down what is meant; a repeat keeps what was written first."""
+    async def mean(self, *, shared: bool = False) -> Item:
+        """Write down what is meant; a repeat keeps what was written first, and may be another leaver's as well."""
         found = await self.look()
         assert hasattr(found, "items"), found
         items: tuple[Item, ...] = getattr(found, "items", ())
@@ -183,7 +183,7 @@ class Attempt:
         else:
             assert self.meant.key in fresh
             assert self.at is not None
-            self.at = Intent(self.at.key, self.at.at, repeated=True)
+            self.at = Intent(self.at.key, self.at.at, repeated=True, shared=shared)
         return self.meant
 
     async def act(self) -> None:

@@ -7,16 +7,17 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import pytest
 from sqlmodel import Session, select
 
+from connectors.contract import Accepted, Intent, Item, Unreachable
 from handlers.cases.history import checked
 from handlers.cases.store import Store
 from handlers.cases.tables import ItemRow
-from tests.journeys import says_now
-from tests.toy import Toy, ToyWorld
+from tests.journeys import locks_out, says_now, submits
+from tests.toy import CloseAccount, Ctx, TakeBadges, Toy, ToyWorld
 from tests.world import World, roster
 
 T = TypeVar("T")
@@ -210,4 +211,35 @@ async def test_dying_before_the_vendors_answer_arrives_doubles_and_loses_nothing
     await nothing_is_falsely_done(world, toys)
     await goes_on(world)
     await is_done_once(world, toys)
+    await world.close()
+
+
+class Counting(CloseAccount):
+    """Notes what it is told when it acts."""
+
+    told: ClassVar[list[Intent]] = []
+
+    async def act(self, ctx: Ctx, item: Item, intent: Intent) -> Accepted:
+        self.told.append(intent)
+        return await super().act(ctx, item, intent)
+
+
+async def test_a_repeat_is_told_when_another_leavers_step_meant_the_very_same_change(
+    tmp_path: Path, toys: ToyWorld
+) -> None:
+    class Counted(Toy):
+        steps = (Counting(), TakeBadges())
+
+    Counting.told.clear()
+    world = await World.build(tmp_path, (Counted(toys),), roster())
+    toys.faults["close"] = [Unreachable("Toy", "close", "no answer")]
+    await locks_out(world)
+    await world.passes(minutes=5)
+    await submits(world, person="noor", name="Maria Lopez")
+    toys.faults["close"] = [Unreachable("Toy", "close", "no answer")]
+    await world.clicks("sam", "Approve")
+    await world.passes(minutes=5)
+    assert [(one.repeated, one.shared) for one in Counting.told] == [
+        (False, False), (True, False), (False, False), (True, True),
+    ]  # fmt: skip
     await world.close()

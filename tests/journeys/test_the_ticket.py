@@ -238,3 +238,19 @@ async def test_an_old_ticket_is_looked_at_less_often(contoso: Company) -> None:
     await contoso.world.passes(minutes=50)
     assert at_first > 0
     assert len(psa(contoso).calls) - asked <= at_first
+
+
+async def test_what_comes_back_after_the_ticket_was_closed_opens_it_again(contoso: Company) -> None:
+    await leaves(contoso)
+    await contoso.world.clicks("bill", "Approve the bill")
+    for row in [row for row in await contoso.world.rows() if row.state == "task"]:
+        await contoso.world.clicks("sam", "Skip", within=row.title, values={f"note-{row.id}": "Seen to"})
+    await contoso.world.passes(minutes=10)
+    assert [ticket["closedFlag"] for ticket in psa(contoso).tickets] == [True]
+    contoso.person(people.JANE).enabled = True
+    contoso.companies.microsoft.fail(CONTOSO, GraphFault("error", None, f"PATCH /users/{people.JANE}", status=403))
+    await contoso.world.passes(hours=2)
+    assert (await contoso.world.steps())["microsoft365.block_sign_in"].state == "needs a person"
+    assert [ticket["closedFlag"] for ticket in psa(contoso).tickets] == [False]
+    assert len(open_tasks(contoso)) == 1
+    await nothing_stands_twice(contoso)
