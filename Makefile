@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Without .pyc files every start would take three times as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint lock bench chaos browser counterparts
+.PHONY: demo test lint lock bench chaos browser renderer counterparts
 
 demo: .venv/ready
 	$(BIN)/offboard demo
@@ -30,9 +30,15 @@ browser:
 	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium)
 
 # A real Active Directory domain controller, for the tests of the domain's connector; skipped likewise.
-counterparts: browser
+counterparts: browser renderer
 	test -e /usr/share/samba/setup/provision.ldif || (apt-get update -qq && apt-get install -y -qq --no-install-recommends \
 		samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind)
+
+# Microsoft's own renderer of Adaptive Cards, for the tests that look at ours in it; skipped likewise.
+renderer:
+	test -e .counterparts/node_modules/adaptivecards/dist/adaptivecards.min.js || ! command -v npm >/dev/null || \
+		npm install --silent --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
+		--prefix .counterparts adaptivecards@3.0.6
 
 lock: .venv/bin/uv
 	$(BIN)/uv pip compile -q pyproject.toml --extra lab --extra teams --group dev --universal \

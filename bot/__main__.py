@@ -21,6 +21,8 @@ database = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(database, name="db")
 clients = typer.Typer(help="clients.yml.", no_args_is_help=True)
 app.add_typer(clients, name="clients")
+teams = typer.Typer(help="Microsoft Teams.", no_args_is_help=True)
+app.add_typer(teams, name="teams")
 KeyFile = Annotated[Path | None, typer.Option(help="The file with your key; or name it in OFFBOARD_KEY_FILE.")]
 
 
@@ -103,6 +105,31 @@ def check_clients() -> None:
     raise typer.Exit(1 if any(one.wrong for one in found) else 0)
 
 
+@teams.command("package")
+def package_for_teams(
+    website: Annotated[str, typer.Option(help="Your own website, https://…: administrators see it beside the app.")],
+    out: Annotated[Path | None, typer.Option(help="Where to; offboard-teams.zip or offboard-teams-own.zip.")] = None,
+    *,
+    own: Annotated[bool, typer.Option("--own", help="For your own tenant: may stand in your private channel.")] = False,
+) -> None:
+    """Write the app package that is uploaded to Teams, for clients or with --own for yourselves."""
+    from bot.settings import WrongSettings as Wrong
+    from bot.settings import load
+    from bot.teams.package import WrongPackage, package
+
+    file = out or Path("offboard-teams-own.zip" if own else "offboard-teams.zip")
+    try:
+        settings = load()
+        if settings.teams is None:
+            _stop(f"{settings.environment.clients} has no teams block: add one, see docs/teams.md.")
+        file.write_bytes(package(settings.teams.app_id, settings.roster.msp.name, website, own=own))
+    except (Wrong, WrongPackage) as sentence:
+        _stop(str(sentence))
+    except OSError as error:
+        _stop(f"{file} can't be written ({error.strerror}): name another file with --out.")
+    typer.echo(f"{file} is ready to upload: {'your own tenant' if own else 'a client tenant'}, see docs/teams.md.")
+
+
 @app.command()
 def status(
     case: Annotated[str, typer.Argument(help="A case's number, or part of the leaver's name; none: every case.")] = "",
@@ -123,6 +150,16 @@ def approve(
 ) -> None:
     """For the hour when Slack is down: without --digest, show all that waits; with it, approve exactly that."""
     _ask(key_file, command="approve", case=case, digests=[*(digest or ())], proofs=[*(proof or ())])
+
+
+@app.command()
+def go(
+    case: Annotated[str, typer.Argument(help="The case's number.")],
+    digest: Annotated[list[str] | None, typer.Option(help="The digest of the lock-out you were shown.")] = None,
+    key_file: KeyFile = None,
+) -> None:
+    """For the hour when Slack is down: without --digest, show the lock-out that waits for the go; with it, begin."""
+    _ask(key_file, command="go", case=case, digests=[*(digest or ())])
 
 
 @database.command()

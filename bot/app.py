@@ -7,10 +7,11 @@ import logging
 import secrets
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import sqlalchemy as sa
@@ -22,21 +23,24 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from bot.cli_edge import cli_routes
 from bot.key_vault import KeyVault
 from bot.settings import PREFIX, Settings, WrongSettings, resolve_secret
-from bot.slack.chat import SlackChat
 from bot.slack.installations import Unreadable
 from bot.slack.service import SlackService
 from connectors.contract import Surroundings
 from connectors.limiter import VendorLimiter
 from connectors.registry import Registry
 from handlers import deliver
+from handlers.cases.homes import StoredHomes
 from handlers.cases.migrate import upgrade
 from handlers.cases.store import Store
 from handlers.commands import COMMANDS
-from handlers.conversation import Inbound, Reply
+from handlers.conversation import Chat, Inbound, Reply
 from handlers.hear import hear
 from handlers.house import House
 from handlers.loops import Loops
 from handlers.plan.queue import DbosQueue, Unusable
+
+if TYPE_CHECKING:
+    from bot.teams.service import TeamsService
 
 log = logging.getLogger("offboard")
 
@@ -78,18 +82,27 @@ def build(settings: Settings, registry: Registry | None = None) -> web.Applicati
     vault = KeyVault(ca_file=settings.environment.ca_file)
     secret = partial(resolve_secret, vault=vault)
     slack = _slack(settings, secret)
-    queue = DbosQueue(settings.environment.database, SystemClock().sleep)
-    house = _house(settings, slack.chat, queue, registry or Registry(), secret)
+    # The store opens no file before it is used.
+    clock, store = SystemClock(), Store(settings.environment.database)
+    limiter = VendorLimiter(clock)
+    teams = _teams(settings, secret, StoredHomes(store), clock, limiter)
+    chats: dict[str, Chat] = {one.chat.platform: one.chat for one in (slack, teams) if one}
+    queue = DbosQueue(settings.environment.database, clock.sleep)
+    house = _house(settings, chats, queue, registry or Registry(), secret, clock, limiter, store)
     app = web.Application()
     app.router.add_get("/health", lambda _request: _health(house, slack))
-    slack.mount(app, Ears(house), tuple(COMMANDS))
+    if slack:
+        slack.mount(app, Ears(house), tuple(COMMANDS))
+    if teams:
+        teams.mount(app, Ears(house))
     cli_routes(app, house, secret)
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
         # The file is ours before anything is written to it: a second process must change nothing.
         prepare(queue, settings.environment.database)
         try:
-            await slack.take_over()
+            if slack:
+                await slack.take_over()
         except Unreadable as sentence:
             queue.release()
             raise Unusable(str(sentence)) from None
@@ -97,11 +110,17 @@ def build(settings: Settings, registry: Registry | None = None) -> web.Applicati
         keeping = asyncio.create_task(vault.keep())
         loops = Loops(house)
         await loops.start()
-        await slack.start()
+        for edge in (slack, teams):
+            if edge:
+                await edge.start()
         yield
-        await slack.stop()
+        for edge in (slack, teams):
+            if edge:
+                await edge.stop()
         await loops.stop()
-        await slack.chat.close()
+        for edge in (slack, teams):
+            if edge:
+                await edge.close()
         house.store.close()
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
@@ -111,12 +130,30 @@ def build(settings: Settings, registry: Registry | None = None) -> web.Applicati
     return app
 
 
-def _slack(settings: Settings, secret: Callable[[str], str]) -> SlackService:
+def _slack(settings: Settings, secret: Callable[[str], str]) -> SlackService | None:
+    if settings.slack is None:
+        return None
     file = Path(f"{sa.make_url(settings.environment.database).database}.installations")
     try:
         return SlackService(settings.slack, secret, beside=file, msp=settings.roster.msp.name)
     except Unreadable as sentence:
         raise WrongSettings(str(sentence)) from None
+
+
+def _teams(
+    settings: Settings, secret: Callable[[str], str], homes: StoredHomes, clock: SystemClock, limiter: VendorLimiter
+) -> TeamsService | None:
+    if settings.teams is None:
+        return None
+    try:
+        # Half a second and 20 MB: only where Teams is spoken.
+        from bot.teams.service import TeamsService
+    except ModuleNotFoundError as missing:
+        raise WrongSettings(
+            f"{settings.environment.clients}: teams: {missing.name} is not installed: pip install 'offboard[teams]'."
+        ) from None
+    ca_file = settings.environment.ca_file
+    return TeamsService(settings.teams, secret, homes, clock=clock, limiter=limiter, ca_file=ca_file)
 
 
 def prepare(queue: DbosQueue, url: str) -> None:
@@ -139,11 +176,15 @@ def prepare(queue: DbosQueue, url: str) -> None:
 
 
 def _house(
-    settings: Settings, chat: SlackChat, queue: DbosQueue, registry: Registry, secret: Callable[[str], str]
+    settings: Settings,
+    chats: Mapping[str, Chat],
+    queue: DbosQueue,
+    registry: Registry,
+    secret: Callable[[str], str],
+    clock: SystemClock,
+    limiter: VendorLimiter,
+    store: Store,
 ) -> House:
-    clock = SystemClock()
-    limiter = VendorLimiter(clock)
-
     def surroundings(client: str) -> Surroundings:
         return Surroundings(
             client=client,
@@ -158,11 +199,11 @@ def _house(
     return House(
         roster=settings.roster,
         registry=registry,
-        store=Store(settings.environment.database),
+        store=store,
         queue=queue,
         clock=clock,
         surroundings=surroundings,
-        chats={"slack": chat},
+        chats=chats,
         page=lambda sentence: _page(settings, sentence, secret),
         new_id=lambda: str(uuid_utils.uuid7()),
         new_token=lambda: secrets.token_urlsafe(16),
@@ -179,10 +220,10 @@ async def _page(settings: Settings, sentence: str, secret: Callable[[str], str])
         answer.raise_for_status()
 
 
-async def _health(house: House, slack: SlackService) -> web.Response:
+async def _health(house: House, slack: SlackService | None) -> web.Response:
     """200 while the database answers, and whether Slack's socket is up, if there is one; it names nobody."""
     await house.store.read(lambda session: session.connection().exec_driver_sql("SELECT 1").scalar())
-    return web.json_response({"status": "ok", **await slack.health()})
+    return web.json_response({"status": "ok", **(await slack.health() if slack else {})})
 
 
 def serve(settings: Settings) -> None:

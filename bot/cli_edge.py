@@ -47,7 +47,7 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    command: Literal["status", "approve"]
+    command: Literal["status", "approve", "go"]
     case: str = Field(default="", max_length=200)
     digests: tuple[str, ...] = Field(default=(), max_length=8)
     proofs: tuple[str, ...] = Field(default=(), max_length=8)
@@ -108,6 +108,8 @@ class CommandLineEdge:
     async def _told(self, person: Person, asked: Asked) -> Told:
         if asked.command == "status":
             return await command_line.status(self._house, person, asked.case)
+        if asked.command == "go":
+            return await command_line.go(self._house, person, asked.case, asked.digests)
         return await command_line.approve(self._house, person, asked.case, asked.digests, asked.proofs)
 
     async def _body(self, request: web.Request) -> bytes:

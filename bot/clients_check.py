@@ -32,7 +32,8 @@ def in_words(settings: Settings, found: list[Remark]) -> str:
 def _secrets(settings: Settings) -> Iterator[Remark]:
     """Each reference once, by the first key that names it."""
     seen = set[str]()
-    content = {"slack": settings.slack.model_dump(), **settings.roster.model_dump(exclude={"bound"})}
+    platforms = {name: one.model_dump() for name, one in settings.platforms.items()}
+    content = {**platforms, **settings.roster.model_dump(exclude={"bound"})}
     for key, reference in _references("", content):
         if reference in seen:
             continue

@@ -1,4 +1,4 @@
-"""`offboard status` and `offboard approve`: asks the running service on this machine, signed with a person's key."""
+"""`offboard status`, `approve` and `go`: asks the running service on this machine, signed with a person's key."""
 
 from __future__ import annotations
 

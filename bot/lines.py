@@ -45,6 +45,13 @@ def lines_of(section: Section, *, detail: Style = Style.PLAIN) -> tuple[Line, ..
     return tuple(line for line in lines if line)
 
 
+def unabridged(section: Section) -> bool:
+    """Whether every line of it is shown to its end."""
+    checks = (len(str(one.value)) + len(str(one.detail or "")) + len(" –  ✅") for one in section.checklist)
+    facts = (len(fact.label) + len(str(fact.value)) + len(": ") for fact in section.facts)
+    return max((*(len(str(paragraph)) for paragraph in section.body), *facts, *checks), default=0) <= LONGEST_LINE
+
+
 def more(count: int) -> Line:
     """Says how many lines were left out."""
     return (Span(f"… {count} more line{'s' if count > 1 else ''}", Style.QUIET),)

@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.key_vault import KeyVault, NoSecret
-from bot.slack.settings import PLATFORM, Slack, misfits
+from bot.slack import settings as slack_settings
+from bot.slack.settings import Slack
+from bot.teams import settings as teams_settings
+from bot.teams.settings import Teams
 from connectors.references import KEY_VAULT, check_reference
 from connectors.registry import EVERYWHERE, Registry
 from handlers.people import Roster
@@ -43,7 +46,7 @@ class Environment(BaseSettings):
     ca_file: Path | None = None
     """Extra certificate authority: for the lab's stand-ins, never needed for the real services."""
     key_file: Path | None = None
-    """Whose commands `offboard status` and `offboard approve` are: the file with that person's key."""
+    """Whose commands `offboard status`, `approve` and `go` are: the file with that person's key."""
 
     @field_validator("database")
     @classmethod
@@ -69,13 +72,20 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     environment: Environment
-    slack: Slack
+    slack: Slack | None
     roster: Roster
+    teams: Teams | None = None
+
+    @property
+    def platforms(self) -> dict[str, Slack | Teams]:
+        """The platforms people speak to us on."""
+        return {name: one for name, one in (("slack", self.slack), ("teams", self.teams)) if one is not None}
 
     @property
     def vault_references(self) -> tuple[str, ...]:
         """Every secret that lies in Azure Key Vault."""
-        return tuple(dict.fromkeys(_in_vaults(self.slack.model_dump()) + _in_vaults(self.roster.model_dump())))
+        parts = (*self.platforms.values(), self.roster)
+        return tuple(dict.fromkeys(found for part in parts for found in _in_vaults(part.model_dump())))
 
 
 def resolve_secret(reference: str, vault: KeyVault | None = None) -> str:
@@ -165,7 +175,7 @@ def _environment(environ: Mapping[str, str]) -> Environment:
 
 
 def _check(environment: Environment, file: Path, content: dict[str, JsonValue], registry: Registry) -> Settings:
-    unknown = sorted(set(content) - {"slack", "msp", "people", "clients"})
+    unknown = sorted(set(content) - {"slack", "teams", "msp", "people", "clients"})
     if unknown:
         raise WrongSettings(f"{file}: '{unknown[0]}' is not known: remove it, or see clients.example.yml.")
     for key in ("people", "clients"):
@@ -174,22 +184,26 @@ def _check(environment: Environment, file: Path, content: dict[str, JsonValue], 
     where = ""
     try:
         where = "slack"
-        slack = Slack.model_validate(content.get("slack", {}))
+        slack = Slack.model_validate(content.get("slack", {})) if "slack" in content or "teams" not in content else None
+        where = "teams"
+        teams = Teams.model_validate(content["teams"]) if "teams" in content else None
         where = ""
         clients = [_client(registry, file, one) for one in cast("list[JsonValue]", content["clients"])]
+        bound = {**(slack.bound if slack else {}), **(teams.bound if teams else {})}
         roster = Roster.model_validate(
-            {"msp": content.get("msp", {}), "people": content["people"], "clients": clients, "bound": slack.bound}
+            {"msp": content.get("msp", {}), "people": content["people"], "clients": clients, "bound": bound}
         )
     except ValidationError as error:
         raise WrongSettings(_sentence(file, where, error, content)) from None
-    for key, fix in _misfits(slack, roster):
+    settings = Settings(environment=environment, slack=slack, roster=roster, teams=teams)
+    for key, fix in _misfits(settings):
         raise WrongSettings(f"{file}: {key}: {fix}. See clients.example.yml.")
     if roster.msp.pager:
         try:
             check_reference(roster.msp.pager)
         except ValueError as error:
             raise WrongSettings(f"{file}: msp.pager: {error}.") from None
-    return Settings(environment=environment, slack=slack, roster=roster)
+    return settings
 
 
 def _client(registry: Registry, file: Path, client: JsonValue) -> dict[str, object]:
@@ -226,12 +240,13 @@ def _check_defaults(registry: Registry, file: Path, client: str, defaults: JsonV
             )
 
 
-def _misfits(slack: Slack, roster: Roster) -> Iterator[tuple[str, str]]:
+def _misfits(settings: Settings) -> Iterator[tuple[str, str]]:
     """Key and fix of whatever is well-formed by itself and would still leave somebody unreachable or unasked."""
+    roster, platforms = settings.roster, settings.platforms
     msp = roster.msp
     for key, channel in (("msp.technicians", msp.technicians), ("msp.admins", msp.admins)):
-        if channel.platform != PLATFORM:
-            yield f"{key}.platform", f"must be {PLATFORM}"
+        if channel.platform not in platforms:
+            yield f"{key}.platform", f"must be {' or '.join(platforms)}"
     if msp.admins.place == msp.technicians.place:
         yield "msp.admins.channel", "must be another channel than msp.technicians: cases about your own people go there"
     if not msp.phone.strip():
@@ -242,9 +257,13 @@ def _misfits(slack: Slack, roster: Roster) -> Iterator[tuple[str, str]]:
         if person.key and not (person.technician or person.admin):
             yield f"people.{person.id}.key", "only technicians and admins use the command line: remove it"
         for actor in person.actors:
-            if actor.platform != PLATFORM:
-                yield f"people.{person.id}.identities", f"'{actor}' must begin with {PLATFORM}/"
-    yield from misfits(slack, roster)
+            if actor.platform not in platforms:
+                known = " or ".join(f"{name}/" for name in platforms)
+                yield f"people.{person.id}.identities", f"'{actor}' must begin with {known}"
+    if settings.slack:
+        yield from slack_settings.misfits(settings.slack, roster)
+    if settings.teams:
+        yield from teams_settings.misfits(settings.teams, roster, settings.environment.host)
 
 
 def _sentence(file: Path, where: str, error: ValidationError, content: Mapping[str, JsonValue]) -> str:

@@ -25,7 +25,7 @@ from connectors.references import SecretReference
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
-    from azure.identity.aio import CertificateCredential, ClientSecretCredential
+    from azure.identity.aio import CertificateCredential, ClientSecretCredential, ManagedIdentityCredential
 
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 
@@ -63,13 +63,15 @@ _UNKNOWN_CAUSE = ("Entra refused", "Look the code up at https://login.microsofto
 
 @dataclass(frozen=True)
 class Application:
-    """Who we are in one tenant; secrets are references ('env/NAME', 'file/PATH'), exactly one of the two."""
+    """Who we are in one tenant; secrets are references ('env/NAME', 'file/PATH'), exactly one of the three ways."""
 
     tenant_id: str
     client_id: str
     client_secret: str | None = None
     certificate: str | None = None
     authority: str = PUBLIC_AUTHORITY
+    managed_identity: bool = False
+    """The machine itself is somebody in Azure, by the id above: there is no secret."""
 
     @property
     def consent_link(self) -> str:
@@ -146,7 +148,7 @@ class EntraSignIn:
 
     def __init__(self, vendor: str, application: Application, around: Surroundings) -> None:
         self._vendor, self._application, self._around = vendor, application, around
-        self._credential: ClientSecretCredential | CertificateCredential | None = None
+        self._credential: ClientSecretCredential | CertificateCredential | ManagedIdentityCredential | None = None
         # Many reads start side by side: the first fetches the token, the others find it.
         self._one_at_a_time = asyncio.Lock()
 
@@ -213,11 +215,15 @@ class EntraSignIn:
     ) -> None:
         await self.close()
 
-    def _make(self) -> ClientSecretCredential | CertificateCredential:
-        from azure.identity.aio import CertificateCredential, ClientSecretCredential
+    def _make(self) -> ClientSecretCredential | CertificateCredential | ManagedIdentityCredential:
+        from azure.identity.aio import CertificateCredential, ClientSecretCredential, ManagedIdentityCredential
 
         quiet_loggers()
         application = self._application
+        if application.managed_identity:
+            return ManagedIdentityCredential(
+                client_id=application.client_id, connection_timeout=CONNECT_SECONDS, read_timeout=PATIENCE_SECONDS
+            )
         options: dict[str, Any] = {
             "authority": application.authority,
             "disable_instance_discovery": application.authority != PUBLIC_AUTHORITY,

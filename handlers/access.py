@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from connectors.contract import Account
+from handlers.cases.store import once
 from handlers.cases.tables import Approval, Case, Named, Plan
 from handlers.people import Client, Person, Roster
 from handlers.plan.digest import MONEY
@@ -24,6 +25,7 @@ class Right(enum.StrEnum):
     VOUCH = "say whether they asked for this case"
     APPROVE = "approve or reject a plan"
     BILL = "approve or reject what changes a bill"
+    GO = "say go to an approved lock-out, or take that back"
     REPAIR = "retry, skip, take over a step, or undo a wrong lock-out"
     WORK = "start a case for any client"
     NAME = "say who else may see the case"
@@ -93,6 +95,7 @@ RIGHTS: dict[Right, Callable[[Relation], bool]] = {
         who.works_here and not who.leaver and not who.requester and (not who.starter or who.vouched)
     ),
     Right.BILL: lambda who: who.bills and not who.leaver and not who.requester,
+    Right.GO: lambda who: not who.leaver and (who.works_here or who.asks),
     Right.REPAIR: lambda who: who.works_here and not who.leaver,
     Right.WORK: lambda who: who.works_here and not who.leaver,
     Right.NAME: lambda who: not who.leaver and (who.works_here or who.asks),
@@ -117,10 +120,16 @@ def relation(session: Session, roster: Roster, person: Person, case: Case) -> Re
         chosen=bool(case.client),
         requester=case.requester == person.id,
         starter=case.started_by == person.id,
-        named=session.get(Named, (case.id, person.id)) is not None,
+        named=person.id in named_on(session, case),
         leaver=leaver,
         vouched=case.verified == "confirmed",
     )
+
+
+def named_on(session: Session, case: Case) -> list[str]:
+    """Person ids of those named, in a stable order."""
+    query = select(Named.person).where(Named.case_id == case.id).order_by(col(Named.person))
+    return once(session, ("named", case.id), lambda: list(session.exec(query)))
 
 
 def clients_for(roster: Roster, person: Person) -> list[Client]:

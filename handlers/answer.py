@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connectors.contract import LATER, Account, Question, Typed
+from handlers import cut_off, messages
 from handlers.cases.tables import Answer
 from handlers.click import Click, Missing
 from handlers.plan.digest import REST, renew_digests
 from handlers.plan.rows import case_plans
-from handlers.questions import answers_of, question_called
+from handlers.questions import WHEN, answers_of, question_called
 
 LONGEST_ANSWER = 1000
 LATER_LABEL = "Decide later"
@@ -29,6 +30,9 @@ def given(click: Click, question: Question) -> Given:
     if "words" in click.args:
         words = click.typed(click.arg("words"), "Write your answer first, then press the button again.")
         return Given(words[:LONGEST_ANSWER], words[:LONGEST_ANSWER])
+    if "day" in click.args:
+        at = cut_off.moment(click.typed(click.arg("day")), click.typed(click.arg("hour")), click.house, click.case)
+        return Given(at.isoformat(), messages.moment(click.house, click.case, at))
     if "account" in click.args:
         account = next((one for one in found(click) if one.id == click.arg("account")), None)
         if account is None or question.typed is not Typed.PERSON:
@@ -65,7 +69,10 @@ def question_on(click: Click) -> Question:
 def keep(click: Click, question: Question, answer: Given, *, asked_technician: bool = False) -> None:
     """Write the answer down. Raises Missing when a plan already rests on another one."""
     kept = answers_of(click.session, click.case.id).get(question.id)
-    planned = any(plan.kind == REST for plan in case_plans(click.session, click.case.id))
+    plans = case_plans(click.session, click.case.id)
+    planned = any(plan.kind == REST for plan in plans) and question.id != WHEN
+    if question.id == WHEN and plans and not cut_off.changeable(click.session, click.case):
+        raise Missing("Access is being ended already, or that was rejected: its time can't be changed any more.")
     if planned and kept is not None and not kept.asked_technician and kept.value != LATER:
         raise Missing("That is planned already. Tell your technician if it must be something else.")
     if answer.account is not None and answer.value == click.case.leaver.get("id"):
@@ -80,3 +87,5 @@ def keep(click: Click, question: Question, answer: Given, *, asked_technician: b
     click.record("answered", question=question.id, value=answer.value)
     for plan in renew_digests(click.session, click.case.id):
         click.record("plan changed", kind=plan.kind, digest=plan.digest)
+    if question.id == WHEN:
+        cut_off.chosen_anew(click.session, click.house, click.case, click.person.id, click.identity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers import messages
+from handlers import cut_off, messages
 from handlers.access import approvals, decides, may
 from handlers.cases import cards, due
 from handlers.cases.states import PlanEvent, PlanState, move_plan
@@ -10,7 +10,7 @@ from handlers.cases.tables import Approval, Plan
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.plan.advance import advance
-from handlers.plan.digest import LOCK_OUT, MONEY, digest_of
+from handlers.plan.digest import MONEY, digest_of
 from handlers.plan.rows import case_plans
 
 BILL_REASON = "bill-reason"
@@ -56,11 +56,8 @@ def _approve(click: Click, plan: Plan) -> None:
     click.record("approved", kind=plan.kind, digest=plan.digest, proof=proof)
     if len(approvals(session, house.roster, plan)) < plan.approvers:
         return
-    plan.state = move_plan(PlanState(plan.state), PlanEvent.APPROVED)
     plan.approved_at, plan.decided_by = house.clock.now(), click.person.id
-    session.add(plan)
-    if plan.kind == LOCK_OUT:
-        due.clear_subject(session, click.case, plan.id)
+    cut_off.approved(session, house, click.case, plan)
 
 
 def _no_bill(click: Click, rejected: Plan) -> None:

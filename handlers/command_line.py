@@ -1,4 +1,4 @@
-"""What somebody may do on the service's own machine while no chat can be reached: look, and approve what is shown.
+"""What somebody may do on the service's own machine while no chat can be reached: look, approve what is shown, say go.
 
 The same cards, the same buttons, the same table of rights: the card is drawn for the person here, and what they name
 by its digest is pressed as a click of theirs.
@@ -27,12 +27,14 @@ from handlers.plan.digest import LOCK_OUT, MONEY
 from handlers.status import visible
 
 DECIDING = ("approve", "approve bill")
-"""The buttons that can be pressed from here, in this order."""
+"""The buttons that decide, in the order they are pressed from here."""
+GOING = ("go", "go really")
+"""Go is asked twice here too: what is shown first, then its digest."""
 SHOWN = 16
 """Characters of a digest that people are shown, and must give at least."""
 MOMENT = timedelta(hours=1)
 """So long the sender leaves a card alone that is shown here; it is put away after the press."""
-NOT_APPROVED = "Nothing was approved."
+NOT_APPROVED, NOT_BEGUN = "Nothing was approved.", "Nothing was begun."
 
 
 @dataclass(frozen=True)
@@ -99,21 +101,47 @@ async def status(house: House, person: Person, words: str) -> Told:
 async def approve(house: House, person: Person, words: str, digests: Sequence[str], proofs: Sequence[str]) -> Told:
     """Without digests, everything that waits with its steps; with them, press Approve on exactly that."""
     if not digests:
-        return await _rolled_back(house, lambda session: _offer(session, house, person, words))
+        return await _rolled_back(house, lambda session: _offer(session, house, person, words, DECIDING))
+    values = {proof_field(place): proof for place, proof in enumerate(proofs)}
     try:
-        row, buttons = await house.store.write(lambda session: _choose(session, house, person, words, digests))
+        await _decide(house, person, words, digests, DECIDING, values)
     except _Only as only:
         return only.told
-    values = {proof_field(place): proof for place, proof in enumerate(proofs)}
+    return Told(done=True, lines=("Approved.",), card=(await status(house, person, words)).card)
+
+
+async def go(house: House, person: Person, words: str, digests: Sequence[str]) -> Told:
+    """Without a digest, what would begin; with it, press Go on exactly that, and confirm it."""
+    if not digests:
+        return await _rolled_back(house, lambda session: _offer(session, house, person, words, GOING))
+    try:
+        # Who pressed Go in chat before it failed them confirms here.
+        while "go really" not in await _decide(house, person, words, digests, GOING, {}):
+            pass
+    except _Only as only:
+        return only.told
+    lines = ("Begun. Look with offboard status until every way in has ended.",)
+    return Told(done=True, lines=lines, card=(await status(house, person, words)).card)
+
+
+async def _decide(
+    house: House,
+    person: Person,
+    words: str,
+    digests: Sequence[str],
+    actions: tuple[str, ...],
+    values: dict[str, str],
+) -> set[str]:
+    """Press what stands for these digests, and say what was pressed. Raises _Only with what came in the way."""
+    row, buttons = await house.store.write(lambda session: _choose(session, house, person, words, digests, actions))
     try:
         for button in buttons:
             refused = await _press(house, person, button.token, values)
             if refused:
-                return Told(done=False, lines=(refused,))
+                raise _Only(Told(done=False, lines=(refused,)))
     finally:
         await house.store.write(lambda session: _put_away(session, row.id), urgent=True)
-    told = await status(house, person, words)
-    return Told(done=True, lines=("Approved.",), card=told.card)
+    return {button.action for button in buttons}
 
 
 async def put_away_all(house: House) -> None:
@@ -146,30 +174,32 @@ async def _rolled_back(house: House, work: Callable[[Session], Told]) -> Told:
     raise AssertionError("it always raises")
 
 
-def _offer(session: Session, house: House, person: Person, words: str) -> Told:
+def _offer(session: Session, house: House, person: Person, words: str, actions: tuple[str, ...]) -> Told:
     case, row, card = _drawn(session, house, person, words)
-    offered = _buttons(session, row, card)
+    offered = _buttons(session, row, card, actions)
     if not offered:
-        return Told(done=False, lines=("Nothing of this case waits for an approval.",), card=card)
+        waits = "an approval" if actions == DECIDING else "a go"
+        return Told(done=False, lines=(f"Nothing of this case waits for {waits}.",), card=card)
     return Told(done=False, lines=_how(session, case, card, offered), card=card)
 
 
 def _choose(
-    session: Session, house: House, person: Person, words: str, digests: Sequence[str]
+    session: Session, house: House, person: Person, words: str, digests: Sequence[str], actions: tuple[str, ...]
 ) -> tuple[CardRow, list[_Button]]:
     """The buttons that stand for these digests. Raises _Only where the card offers no such thing."""
     case, row, card = _drawn(session, house, person, words)
-    offered = _buttons(session, row, card)
+    offered = _buttons(session, row, card, actions)
+    nothing = NOT_BEGUN if set(actions) <= set(GOING) else NOT_APPROVED
     waiting = {digest: plan for button in offered for plan, digest in button.plans.items()}
     named = set[str]()
     for given in digests:
         fits = [digest for digest in waiting if len(given) >= SHOWN and digest.startswith(given.casefold())]
         if len(fits) != 1:
             old = f"No plan that waits has the digest {given[:80]}: it is not what you were shown, or decided already."
-            raise _Only(Told(done=False, lines=(old, NOT_APPROVED, *_how(session, case, card, offered)), card=card))
+            raise _Only(Told(done=False, lines=(old, nothing, *_how(session, case, card, offered)), card=card))
         named.add(waiting[fits[0]])
     chosen = list[_Button]()
-    for action in DECIDING:
+    for action in actions:
         of_action = [button for button in offered if button.action == action]
         wanted = named & {plan for button in of_action for plan in button.plans}
         if not wanted:
@@ -177,7 +207,7 @@ def _choose(
         fitting = next((button for button in of_action if set(button.plans) == wanted), None)
         if fitting is None:
             apart = "These can't be approved apart from the others."
-            raise _Only(Told(done=False, lines=(apart, NOT_APPROVED, *_how(session, case, card, offered)), card=card))
+            raise _Only(Told(done=False, lines=(apart, nothing, *_how(session, case, card, offered)), card=card))
         chosen.append(fitting)
     return row, chosen
 
@@ -223,26 +253,29 @@ def _put_away(session: Session, row_id: str) -> None:
     session.add(row)
 
 
-def _buttons(session: Session, row: CardRow, card: Card) -> list[_Button]:
-    """The decisions that card offers."""
+def _buttons(session: Session, row: CardRow, card: Card, actions: tuple[str, ...]) -> list[_Button]:
+    """Which of these that card offers."""
     tokens = {hashed(button.token): button.token for button in card.buttons}
     rows = session.exec(select(ButtonRow).where(ButtonRow.card_id == row.id)).all()
     return [
         _Button(one.action, tokens[one.token], {plan: str(digest) for plan, digest in one.args.items()})
         for one in rows
-        if one.action in DECIDING
+        if one.action in actions
     ]
 
 
 def _how(session: Session, case: Case, card: Card, offered: Sequence[_Button]) -> tuple[str, ...]:
-    """The commands that approve what is shown above, one for each thing that can be approved."""
+    """The commands that carry out what is shown above, one for each thing that can be."""
     wanted = [field.label for section in card.sections for field in section.fields if field.id.startswith("proof-")]
+    going = any(button.action in GOING for button in offered)
+    wanted = [] if going else wanted
     proofs = "".join(" --proof '…'" for _ in wanted)
-    lines = ["To approve exactly what stands above:"] if offered else []
+    lines = [f"To {'begin' if going else 'approve'} exactly what stands above:"] if offered else []
     for button in offered:
+        command = "go" if button.action in GOING else "approve"
         names = " and ".join(_name(session.get_one(Plan, plan)) for plan in button.plans)
         given = " ".join(f"--digest {digest[:SHOWN]}" for digest in button.plans.values())
-        lines.append(f"  {names}: offboard approve {case.number} {given}{proofs}")
+        lines.append(f"  {names}: offboard {command} {case.number} {given}{proofs}")
     lines += [f"--proof, no. {place}: {label}" for place, label in enumerate(wanted, 1)]
     return tuple(lines)
 

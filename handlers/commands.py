@@ -8,8 +8,22 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 from sqlmodel import Session, col, select
 
-from handlers import approve, cancel, doctor, interview, name_people, offboard, retry, status, submit, wrong_person
-from handlers.access import Right
+from handlers import (
+    approve,
+    cancel,
+    cut_off,
+    doctor,
+    interview,
+    name_people,
+    offboard,
+    parts,
+    retry,
+    status,
+    submit,
+    wrong_person,
+)
+from handlers.access import Right, named_on
+from handlers.cases.store import once
 from handlers.cases.tables import Answer, Approval, Case, Plan, StepRow
 from handlers.click import Click
 from handlers.conversation import Inbound, Reply
@@ -35,9 +49,14 @@ def _turn(_session: Session, case: Case, _args: Args) -> str:
 
 def _plans(session: Session, case: Case, args: Args) -> str:
     plans = [session.get_one(Plan, plan_id) for plan_id in args]
-    said = session.exec(select(Approval.person, Approval.digest).where(col(Approval.plan_id).in_(args))).all()
+    query = select(Approval.person, Approval.digest).where(col(Approval.plan_id).in_(args))
+    said = once(session, ("said", *args), lambda: session.exec(query).all())
     states = [f"{plan.state}:{plan.digest}:{len(said)}" for plan in plans]
     return f"{case.closed}:{case.verified}:{','.join(states)}"
+
+
+def _go(session: Session, case: Case, args: Args) -> str:
+    return f"{_plans(session, case, args)}:{case.draft.get('going', '')}"
 
 
 def _step(session: Session, case: Case, args: Args) -> str:
@@ -59,7 +78,7 @@ def _closed(_session: Session, case: Case, _args: Args) -> str:
 
 
 def _named(session: Session, case: Case, _args: Args) -> str:
-    return f"{case.closed}:{','.join(name_people.named_on(session, case))}"
+    return f"{case.closed}:{','.join(named_on(session, case))}"
 
 
 def _way_in(_session: Session, case: Case, _args: Args) -> str:
@@ -106,6 +125,9 @@ ACTIONS: dict[str, Action] = {
     "reject": Action(approve.reject, Right.APPROVE, _plans),
     "approve bill": Action(approve.approve, Right.BILL, _plans),
     "reject bill": Action(approve.reject_bill, Right.BILL, _plans),
+    "go": Action(cut_off.go, Right.GO, _go),
+    "go really": Action(cut_off.go_really, Right.GO, _go),
+    "not yet": Action(cut_off.not_yet, Right.GO, _go),
     "retry": Action(retry.retry, Right.REPAIR, _step),
     "skip": Action(retry.skip, Right.REPAIR, _step),
     "by hand": Action(retry.by_hand, Right.REPAIR, _step),
@@ -116,4 +138,6 @@ ACTIONS: dict[str, Action] = {
     "name person": Action(name_people.name_person, Right.NAME, _named),
     "unname": Action(name_people.unname, Right.NAME, _named),
     "open": Action(status.open_case, Right.SEE, _always),
+    "show part": Action(parts.show_part, Right.SEE, _always),
+    "show part of the bill": Action(parts.show_part, Right.BILL, _always),
 }

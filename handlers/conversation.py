@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -139,6 +140,28 @@ class Option:
     label: str
 
 
+class FieldKind(enum.StrEnum):
+    """How a field is filled in. What arrives is a person's word all the same: handlers check it."""
+
+    TEXT = "text"
+    DATE = "date"
+    """'2026-11-30'."""
+    TIME = "time"
+    """'17:00'. Of which time zone, the label says."""
+
+
+FORMS: Mapping[FieldKind, str] = {FieldKind.DATE: "%Y-%m-%d", FieldKind.TIME: "%H:%M"}
+"""How a date and a time are written, in a field's value and in what arrives."""
+
+
+def written(kind: FieldKind, value: str) -> bool:
+    """Whether that is a date or a time as such a field holds it."""
+    try:
+        return datetime.strptime(value, FORMS[kind]).replace(tzinfo=UTC).strftime(FORMS[kind]) == value
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True)
 class Field:
     """Something to type or pick; its value arrives with the next click on the card."""
@@ -149,7 +172,13 @@ class Field:
     long: bool = False
     value: str = ""
     options: tuple[Option, ...] = ()
-    """Empty: free text."""
+    """Empty: free text, or what the kind says."""
+    kind: FieldKind = FieldKind.TEXT
+
+    def __post_init__(self) -> None:
+        # A platform refuses the whole card for a date that is none.
+        if self.value and self.kind in FORMS and not written(self.kind, self.value):
+            raise ValueError(f"field '{self.id}' is a {self.kind} and can't hold '{self.value}'")
 
 
 @dataclass(frozen=True)
@@ -171,6 +200,8 @@ class Section:
     checklist: tuple[Check, ...] = ()
     fields: tuple[Field, ...] = ()
     buttons: tuple[Button, ...] = ()
+    whole: bool = False
+    """Somebody decides about exactly this: renderers leave nothing of it out, and refuse what they can't show."""
 
 
 @dataclass(frozen=True)
@@ -212,10 +243,15 @@ class Reply:
 
 
 class ChatError(Exception):
-    """A platform did not take a message; `retry_after` seconds says when to try again, None never."""
+    """A platform did not take a message; `retry_after` seconds says when to try again, None never.
 
-    def __init__(self, platform: str, call: str, message: str, retry_after: float | None) -> None:
-        self.platform, self.call, self.retry_after = platform, call, retry_after
+    `hopeless`: the person of that private chat can't be written to any more, whatever is tried.
+    """
+
+    def __init__(
+        self, platform: str, call: str, message: str, retry_after: float | None, *, hopeless: bool = False
+    ) -> None:
+        self.platform, self.call, self.retry_after, self.hopeless = platform, call, retry_after, hopeless
         super().__init__(f"{platform}: {call}: {message}")
 
 

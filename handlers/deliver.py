@@ -181,7 +181,7 @@ def _failed(session: Session, house: House, card_id: str, error: ChatError) -> N
     row.failures += 1
     now = house.clock.now()
     doubled = 2.0 ** min(row.failures - 1, 10)
-    if row.identity and str(error).endswith(HOPELESS):
+    if row.identity and (error.hopeless or str(error).endswith(HOPELESS)):
         row.dead = str(error)[:300]
     elif error.retry_after is None and row.message:
         # The message is gone (deleted, say): a new one tells the truth as well.

@@ -11,6 +11,7 @@ from handlers.access import Right, may
 from handlers.cancel import NOT_STARTED
 from handlers.cases import cards
 from handlers.cases.states import SETTLED, WITH_PERSON, PlanState, StepState
+from handlers.cases.store import reading_once
 from handlers.cases.tables import CardRow, Case, Plan, StepRow
 from handlers.cases.wanted import leaver_of
 from handlers.conversation import Actor, Card, Section, Style, strong, text
@@ -31,6 +32,11 @@ from handlers.ways import locked_out, ways_in
 
 def draw(session: Session, house: House, card: CardRow) -> Card | None:
     """The card as it must look now; None when there is nothing (any more) to show."""
+    with reading_once(session):
+        return _drawn(session, house, card)
+
+
+def _drawn(session: Session, house: House, card: CardRow) -> Card | None:
     if card.kind == cards.LIST:
         return _list(session, house, card)
     if card.kind == cards.NEWCOMER:
@@ -207,6 +213,9 @@ NEWS: dict[str, Callable[[Pen, str], Section | None]] = {
     "quiet": _said("A manager said 'now' and has not gone on for 5 minutes. The card above lets you plan it."),
     "denied": _said("The contact says they did NOT ask for this. The case is stopped. Find out who called."),
     "immediate": _said("A lock-out was started on the manager's word alone, by the client's policy."),
+    "cut-off": _said("The cut-off is here: access is being ended."),
+    "go": _said("The lock-out is approved and waits for the go. The leaver can still sign in until somebody says it."),
+    "called off": _said("The requester calls it off: they STAY. Press 'They stay' on the card to put everything back."),
     "remind": _said("A lock-out waits for approval. The leaver can still sign in."),
     "came back": _came_back,
     "ahead": _ahead,

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from connectors.contract import Account
 from connectors.money import Payer
-from handlers import messages, savings
-from handlers.cases.states import OPEN_PLANS, SETTLED, WITH_PERSON, PlanState, StepState
+from handlers import cut_off, messages, savings
+from handlers.access import named_on
+from handlers.cases.states import HELD, OPEN_PLANS, SETTLED, UNDECIDED, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import Plan
 from handlers.cases.wanted import PROPOSE, pending
 from handlers.conversation import (
@@ -20,13 +21,13 @@ from handlers.conversation import (
     Mark,
     Option,
     Section,
-    Style,
     Text,
     quiet,
     strong,
     text,
 )
-from handlers.name_people import could_be_named, named_on
+from handlers.draw_go import go_section, requester_buttons
+from handlers.name_people import could_be_named
 from handlers.pen import Pen
 from handlers.plan.advance import A_DAY
 from handlers.plan.digest import LOCK_OUT, MONEY, steps_of
@@ -62,7 +63,7 @@ def headline(pen: Pen, ways: list[WayState]) -> Text:
         return _unplanned(pen)
     if lock_out.dry_run and lock_out.state in BEGUN:
         return text(strong("Dry run: nothing was changed."), f" {name}'s access is as it was.")
-    if lock_out.state in {PlanState.REJECTED, PlanState.AWAITING_APPROVAL}:
+    if PlanState(lock_out.state) in UNDECIDED | HELD | {PlanState.REJECTED}:
         return _not_begun(pen, lock_out)
     if not ways:
         return text(strong(f"No account of {name} was found in any connected system."), " Nothing could be ended.")
@@ -86,7 +87,21 @@ def _not_begun(pen: Pen, lock_out: Plan) -> Text:
     enabled = bool(case.leaver.get("enabled", True))
     still = f"{name} can still sign in." if enabled else f"{name}'s sign-in was disabled already; the rest is open."
     dry = "A dry run: nothing will be changed. " if lock_out.dry_run else ""
-    return text(f"{dry}Waits for a technician's approval. {still}")
+    at = cut_off.time_of(pen.session, case)
+    when = f"Access ends {messages.moment(pen.house, case, at)}" if at else ""
+    if lock_out.state == PlanState.ARMED:
+        return text(f"{dry}Approved, and ", strong("waits for the go."), f" {still}")
+    if lock_out.state == PlanState.SCHEDULED:
+        return text(f"{dry}Approved. ", strong(f"{when}."), f" {still}")
+    late = at is not None and at <= pen.house.clock.now()
+    then = (
+        f" {when}, once it is approved."
+        if at and not late
+        else " Its time is over: access ends on approval."
+        if late
+        else ""
+    )
+    return text(f"{dry}Waits for a technician's approval.{then} {still}")
 
 
 def _unplanned(pen: Pen) -> Text:
@@ -147,12 +162,10 @@ def status(pen: Pen) -> Card:
         sections.append(Section(body=(text(f"{len(tasks)} step(s) are with a technician."),)))
     buttons: list[Button] = []
     if pen.card.kind == "interview":
+        sections += go_section(pen)
         sections += named_section(pen)
-    if pen.card.kind == "interview" and not case.closed:
-        if begun:
-            buttons.append(pen.button("This is the wrong person", "say wrong person", Style.DANGER))
-        elif plans or case.stage == "submitted":
-            buttons.append(pen.button("Cancel the case", "cancel"))
+    if pen.card.kind == "interview" and not case.closed and (plans or case.stage == "submitted"):
+        buttons += requester_buttons(pen)
     sections.append(
         Section(body=(text(quiet(f"/offboard-status {case.number} shows this again.")),), buttons=tuple(buttons))
     )

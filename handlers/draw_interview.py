@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from connectors.contract import LATER, Account, Question
 from connectors.money import Payer
-from handlers import messages
+from handlers import cut_off, messages
 from handlers.access import Right, clients_for, may
-from handlers.cases.states import PlanState
 from handlers.cases.tables import Answer
 from handlers.cases.wanted import READ, pending
 from handlers.conversation import Button, Card, Fact, Field, Option, Section, Style, quiet, strong, text
-from handlers.draw_case import BEGUN, headline, savings_section
+from handlers.draw_case import headline, savings_section
+from handlers.draw_go import go_section, requester_buttons
 from handlers.draw_question import question_sections
 from handlers.pen import Pen
 from handlers.people import Lockout
 from handlers.plan.digest import LOCK_OUT, REST
 from handlers.plan.rows import case_plans
-from handlers.questions import WHEN, answers_of, current, questions_of
+from handlers.questions import NOW, WHEN, answers_of, current, questions_of
 from handlers.status import others_about
 from handlers.ways import ways_in
 
@@ -205,9 +205,9 @@ def _lock_out(pen: Pen) -> tuple[Section, ...]:
     plans = case_plans(pen.session, pen.case.id)
     if not plans:
         return ()
-    begun = any(PlanState(plan.state) in BEGUN for plan in plans)
-    wrong = (pen.button("This is the wrong person", "say wrong person", Style.DANGER),) if begun else ()
-    return (Section(body=(headline(pen, ways_in(pen.session, pen.house, pen.case)),), buttons=wrong),)
+    wrong = () if cut_off.ended_nothing(pen.session, pen.case) else tuple(requester_buttons(pen))
+    how_far = headline(pen, ways_in(pen.session, pen.house, pen.case))
+    return (Section(body=(how_far,), buttons=wrong), *go_section(pen))
 
 
 def _so_far(questions: list[Question], answers: dict[str, Answer]) -> tuple[Section, ...]:
@@ -226,7 +226,7 @@ def _shortcuts(pen: Pen, questions: list[Question], answers: dict[str, Answer]) 
     if WHEN in answers and open_ones:
         if any(one.recommended for one in open_ones):
             buttons.append(pen.button("Accept all recommended", "accept all"))
-        if answers[WHEN].value == "now" and not case_plans(pen.session, pen.case.id):
+        if answers[WHEN].value == NOW and not case_plans(pen.session, pen.case.id):
             name = pen.case.leaver_name
             buttons.insert(
                 0,
@@ -240,6 +240,8 @@ def _review(pen: Pen, questions: list[Question], answers: dict[str, Answer]) -> 
     rest_planned = any(plan.kind == REST for plan in case_plans(pen.session, pen.case.id))
 
     def changeable(answer: Answer) -> bool:
+        if answer.question == WHEN and case_plans(pen.session, pen.case.id):
+            return cut_off.changeable(pen.session, pen.case)
         return not rest_planned or answer.asked_technician or answer.value == LATER
 
     rows = [

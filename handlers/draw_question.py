@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 from connectors.contract import LATER, Account, Choice, Question, Typed
 from handlers.answer import LATER_LABEL
-from handlers.conversation import Button, Field, Section, Style, Text, quiet, strong, text
+from handlers.conversation import Button, Field, FieldKind, Section, Style, Text, quiet, strong, text
 from handlers.pen import Pen
 
 WORDS = "text"
 """Field id of an answer in words."""
 SOMEBODY = "somebody"
+DAY, HOUR = "day", "hour"
+"""Field ids of an answer that is a time."""
 """Field id of the name of a person to look for."""
 
 
@@ -36,9 +38,22 @@ def question_sections(pen: Pen, question: Question, *, technician: bool = False)
         fields = (Field(f"{SOMEBODY}{suffix}", label),)
         find = "find somebody for" if technician else "find somebody"
         buttons.insert(len(ordered), pen.button("Find", find, question=question.id, field=fields[0].id))
+    elif question.typed is Typed.MOMENT:
+        fields = _moment(pen, suffix)
+        at = pen.button("At that time", answer, question=question.id, day=fields[0].id, hour=fields[1].id)
+        buttons.insert(len(ordered), at)
     yield Section(body=tuple(_lines(question, ordered)), fields=fields, buttons=tuple(buttons))
     if pen.case.choosing.get("question") == question.id:
         yield _found(pen, question, answer)
+
+
+def _moment(pen: Pen, suffix: str) -> tuple[Field, Field]:
+    client = pen.house.roster.client(pen.case.client)
+    zone = client.time_zone if client else "UTC"
+    return (
+        Field(f"{DAY}{suffix}", "Or at another time: the day", "2026-11-30", kind=FieldKind.DATE),
+        Field(f"{HOUR}{suffix}", f"The time ({zone})", "17:00", kind=FieldKind.TIME),
+    )
 
 
 def _lines(question: Question, ordered: list[Choice]) -> Iterable[Text]:

@@ -9,7 +9,7 @@ from connectors.registry import EVERYWHERE
 from handlers import messages
 from handlers.access import approvals
 from handlers.approve import BILL_REASON, proof_field, proofs_wanted
-from handlers.cases.states import OPEN_PLANS, WITH_PERSON, PlanState, StepState
+from handlers.cases.states import HELD, OPEN_PLANS, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import Plan, StepRow
 from handlers.conversation import Card, Check, Fact, Field, Mark, Section, Style, Text, quiet, strong, text
 from handlers.draw_case import (
@@ -22,11 +22,14 @@ from handlers.draw_case import (
     savings_section,
     ways_section,
 )
+from handlers.draw_go import go_section, technicians_way_back
+from handlers.draw_parts import in_parts
 from handlers.draw_question import question_sections
+from handlers.mirror import TROUBLE as NO_TICKET
 from handlers.mirror import entries_of
 from handlers.pen import Pen
 from handlers.plan.advance import A_DAY
-from handlers.plan.digest import LOCK_OUT, MONEY, items_of, steps_of
+from handlers.plan.digest import LOCK_OUT, MONEY, items_of_case, steps_of
 from handlers.plan.propose import GROUND, NOT_SEEN
 from handlers.plan.readings import readings_of
 from handlers.plan.rows import case_plans
@@ -35,6 +38,7 @@ from handlers.status import others_about
 from handlers.submit import why_plan_for
 from handlers.ticket import TICKET
 from handlers.ways import ways_in
+from handlers.wrong_person import CALLED_OFF, WRONG
 
 PANELS = 6
 """How many steps get buttons at once: a platform shows only so much on one card."""
@@ -46,9 +50,10 @@ def technicians(pen: Pen) -> Card:
     client = house.roster.client(case.client)
     ways = ways_in(session, house, case)
     plans = case_plans(session, case.id)
-    sections = [Section(facts=_about(pen), body=(headline(pen, ways),))]
+    waiting = [plan for plan in plans if plan.state == PlanState.AWAITING_APPROVAL]
+    sections = [Section(facts=_about(pen), body=(headline(pen, ways),), whole=bool(waiting))]
     if plans:
-        sections.append(Section(heading="Accounts", facts=_accounts(pen)))
+        sections.append(Section(heading="Accounts", facts=_accounts(pen), whole=bool(waiting)))
     others = ", ".join(str(other.number) for other in others_about(session, case))
     if others:
         sections.append(Section(body=(text(strong(f"Mind: there is another open case about them: {others}.")),)))
@@ -63,20 +68,15 @@ def technicians(pen: Pen) -> Card:
     for plan in plans:
         sections += _plan(pen, plan)
     sections += savings_section(pen, Payer.CLIENT, Payer.MSP)
-    waiting = [plan for plan in plans if plan.state == PlanState.AWAITING_APPROVAL]
-    if not case.closed:
-        sections += _decisions(pen, waiting)
+    after = [*(go_section(pen) if not case.closed else ())]
     meant = [plan for plan in plans if not plan.dry_run]
-    if any(PlanState(plan.state) in OPEN_PLANS | {PlanState.DONE} for plan in meant) and not case.closed:
-        sections.append(
-            Section(
-                body=(text(quiet("Wrong person? One press stops the case and restores sign-in.")),),
-                buttons=(pen.button("Wrong person, restore access", "wrong person", Style.DANGER),),
-            )
-        )
-    if case.closed == "wrong person":
-        sections.append(_restored(pen))
-    sections += named_section(pen)
+    if any(PlanState(plan.state) in OPEN_PLANS | HELD | {PlanState.DONE} for plan in meant) and not case.closed:
+        after.append(technicians_way_back(pen))
+    if case.closed in {WRONG, CALLED_OFF}:
+        after.append(_restored(pen))
+    after += named_section(pen)
+    decisions = [] if case.closed else list(_decisions(pen, waiting))
+    sections = in_parts(pen, sections, decisions, after, "show part")
     name = client.name if client else "client not chosen"
     dry = "Dry run, " if any(plan.dry_run for plan in plans) else ""
     return Card(
@@ -102,7 +102,7 @@ def _about(pen: Pen) -> tuple[Fact, ...]:
     facts = [leaver_fact(pen), Fact("Requested by", text(f"{asked}, {verified}"))]
     if ticket := entries_of(pen.session, case.id).get(TICKET):
         facts.append(Fact("Ticket", text(ticket.reference or "being opened")))
-    if trouble := case.draft.get("no ticket"):
+    if trouble := case.draft.get(NO_TICKET):
         facts.append(Fact("Ticket", text(f"not up to date, tried again by itself. {trouble}")))
     answers = answers_of(pen.session, case.id)
     asked_so_far = [one for one in questions_of(pen.session, house, case) if one.id in answers]
@@ -139,10 +139,11 @@ def _cautions(pen: Pen, plans: list[Plan]) -> list[Section]:
         told = plan.cautions.get("told")
         cautions = (one for one in (told if isinstance(told, list) else []) if isinstance(one, dict))
         lines.extend(text(strong("Mind: "), str(one["text"])) for one in cautions)
+    waits = any(plan.state == PlanState.AWAITING_APPROVAL for plan in plans)
     said = answers_of(pen.session, pen.case.id).get(CONTENTIOUS)
     if plans and said is not None and said.value == "yes":
         lines.insert(0, text(strong("Mind: it is contentious. "), "Keep somebody on standby."))
-    return [Section(heading="Before you decide", body=tuple(lines))] if lines else []
+    return [Section(heading="Before you decide", body=tuple(lines), whole=waits)] if lines else []
 
 
 def _plan(pen: Pen, plan: Plan, *, repair: bool = True) -> Iterable[Section]:
@@ -168,8 +169,9 @@ def _plan(pen: Pen, plan: Plan, *, repair: bool = True) -> Iterable[Section]:
         heading=f"{title}: {plan_words(pen, plan)}{decided}",
         checklist=tuple(checks),
         body=(text(quiet(f"Digest {plan.digest[:16]}: what is approved; any change to the plan voids it.")),),
+        whole=plan.state == PlanState.AWAITING_APPROVAL,
     )
-    if repair and PlanState(plan.state) in OPEN_PLANS:
+    if repair and PlanState(plan.state) in OPEN_PLANS | HELD:
         dated = [row for row in rows if row.state == StepState.WAITING and row.due_at is not None]
         yield from (_dated(pen, row) for row in dated if row.due_at and row.due_at - pen.house.clock.now() > A_DAY)
         stuck = [row for row in rows if StepState(row.state) in WITH_PERSON]
@@ -184,11 +186,11 @@ def _nothing_to_do(pen: Pen, row: StepRow) -> bool:
     """Whether the plan found nothing to change there; what could not be seen, or waits for its ground, is no such."""
     if row.state != StepState.PENDING or row.instructions or not row.reason:
         return False
-    return not row.reason.startswith((NOT_SEEN, GROUND)) and not items_of(pen.session, row.id)
+    return not row.reason.startswith((NOT_SEEN, GROUND)) and not items_of_case(pen.session, row.case_id).get(row.id, [])
 
 
 def _detail(pen: Pen, row: StepRow) -> Text | None:
-    items = items_of(pen.session, row.id)
+    items = items_of_case(pen.session, row.case_id).get(row.id, [])
     if row.state == StepState.PENDING:
         parts = [row.reason or ", ".join(item.title for item in items)]
         if row.instructions:
@@ -256,8 +258,8 @@ def bill(pen: Pen) -> Card:
         sections += _plan(pen, plan, repair=False)
     sections += savings_section(pen, Payer.CLIENT, Payer.MSP)
     waiting = [plan for plan in plans if plan.state == PlanState.AWAITING_APPROVAL]
-    if not case.closed:
-        sections += bill_decision(pen, waiting)
+    decisions = [] if case.closed else list(bill_decision(pen, waiting))
+    sections = in_parts(pen, sections, decisions, (), "show part of the bill")
     title = f"Case {case.number}: the bill after {case.leaver_name}"
     return Card(title, messages.notification(pen.house, case), None, tuple(sections))
 
@@ -314,11 +316,9 @@ def _decide(pen: Pen, waiting: list[Plan]) -> Section:
 def _restored(pen: Pen) -> Section:
     failed = pen.case.draft.get("unrestored")
     trouble = (text(f"Restoring failed, do it by hand: {failed}"),) if failed else ()
-    return Section(
-        heading="Wrong person",
-        body=(
-            *trouble,
-            text("What could be put back is listed above. A one-time way in is shown to you alone, once."),
-        ),
-        buttons=(pen.button("Show a one-time way in", "way back in", Style.PRIMARY),),
-    )
+    back = text("What could be put back is listed above.")
+    if pen.case.closed == CALLED_OFF:
+        return Section(heading="Called off", body=(*trouble, back))
+    way_in = text("A one-time way in is shown to you alone, once.")
+    button = pen.button("Show a one-time way in", "way back in", Style.PRIMARY)
+    return Section(heading="Wrong person", body=(*trouble, back, way_in), buttons=(button,))

@@ -26,6 +26,7 @@ _NOT_YOURS: Mapping[Right, str] = {
         "nor the one who entered it on a call-back."
     ),
     Right.BILL: "Bills are decided by somebody of the billing people who neither asked for this case nor is leaving.",
+    Right.GO: "Only the requester and technicians say go.",
     Right.REPAIR: "Only technicians can do that.",
     Right.WORK: "Only technicians can do that.",
     Right.ANSWER_FOR: "Only technicians can answer that.",
@@ -107,6 +108,13 @@ def day(house: House, case: Case, at: datetime) -> str:
     return f"{(at.astimezone(client.zone) if client else at):%-d %b %Y}"
 
 
+def moment(house: House, case: Case, at: datetime) -> str:
+    """A day and a time as the client's people read it, with the zone: '30 Nov 2026, 17:00 (Europe/London)'."""
+    client = house.roster.client(case.client)
+    zone = client.time_zone if client else "UTC"
+    return f"{(at.astimezone(client.zone) if client else at):%-d %b %Y, %H:%M} ({zone})"
+
+
 def notification(house: House, case: Case) -> str:
     """What a lock screen may show: number and client only."""
     client = house.roster.client(case.client)
@@ -127,11 +135,14 @@ CLOSED: Mapping[str, str] = {
     "cancelled": "Cancelled. Nothing was changed.",
     "expired": "Expired: nobody went on with it. Nothing was changed. Start anew with /offboard.",
     "wrong person": "Stopped: this was the wrong person. Sign-in is being restored.",
+    "called off": "Called off: they stay. Access was never ended; what was done ahead is being put back.",
 }
 
 PLAN: Mapping[PlanState, str] = {
     PlanState.DRAFT: "being prepared",
     PlanState.AWAITING_APPROVAL: "waits for a technician's approval",
+    PlanState.SCHEDULED: "approved, ends access at its time",
+    PlanState.ARMED: "approved, waits for the go",
     PlanState.RUNNING: "running",
     PlanState.WAITING: "waiting for a system to show it",
     PlanState.NEEDS_PERSON: "needs a person",

@@ -1,4 +1,4 @@
-"""The morning message, once a day at eight: what waits, what is overdue, what comes, and what was saved this month."""
+"""The morning message, once a day at eight: whose access ends, what waits, is overdue, comes, and was saved."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import datetime, time, timedelta
 from sqlmodel import Session, col, select
 
 from connectors.money import Payer, Saving
-from handlers import messages, savings
+from handlers import cut_off, messages, savings
 from handlers.cases import cards, due
-from handlers.cases.states import OPEN_PLANS, WITH_PERSON, PlanState, StepState
+from handlers.cases.states import HELD, OPEN_PLANS, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import CardRow, Case, Due, Heard, Plan, StepRow
 from handlers.conversation import Card, Check, Mark, Section, quiet, strong, text
 from handlers.house import House
@@ -61,6 +61,7 @@ def morning(session: Session, house: House, card: CardRow) -> Card:
 def _sections(session: Session, house: House, viewer: str) -> list[Section]:
     cases = {case.id: case for case in _cases(session, house, viewer)}
     lists = (
+        ("Whose access ends", _cut_offs(session, house, cases)),
         ("Waits for approval", _undecided(session, cases)),
         ("With a person", _with_person(session, house, cases)),
         ("In the next seven days", _coming(session, house, cases)),
@@ -81,6 +82,24 @@ def _cases(session: Session, house: House, viewer: str) -> Iterable[Case]:
     clients = own if viewer == "admins" else {client.id for client in house.roster.clients} - own
     query = select(Case).where(Case.closed == "", col(Case.client).in_(clients)).order_by(col(Case.number))
     return session.exec(query)
+
+
+def _cut_offs(session: Session, house: House, cases: dict[str, Case]) -> Iterable[Check]:
+    """Approved lock-outs whose cut-off is still to come: those of the next day by their time, then those on go."""
+    plans = session.exec(select(Plan).where(col(Plan.state).in_(HELD)).order_by(col(Plan.id)))
+    mine = [cases[plan.case_id] for plan in plans if plan.case_id in cases]
+    found = [(cut_off.time_of(session, case), case) for case in mine]
+    now = house.clock.now()
+    for at, case in sorted(((at, case) for at, case in found if at), key=lambda one: one[0]):
+        if at < now + OVERDUE:
+            yield Check(Mark.PENDING, text(strong(messages.moment(house, case, at)), f", {_of(case)}"))
+    for at, case in found:
+        if at is None:
+            yield Check(Mark.PERSON, text(strong("On go"), f", {_of(case)}"))
+
+
+def _of(case: Case) -> str:
+    return f"case {case.number}, {case.leaver_name}"
 
 
 def _undecided(session: Session, cases: dict[str, Case]) -> Iterable[Check]:

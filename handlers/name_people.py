@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from handlers.access import RIGHTS, Right, relation
 from handlers.cases import cards
@@ -11,11 +11,6 @@ from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
 from handlers.people import Person
-
-
-def named_on(session: Session, case: Case) -> list[str]:
-    """Person ids of those named, in a stable order."""
-    return list(session.exec(select(Named.person).where(Named.case_id == case.id).order_by(col(Named.person))))
 
 
 def could_be_named(session: Session, house: House, case: Case) -> list[Person]:

@@ -38,6 +38,3 @@ class Pen:
             )
         )
         return Button(label, token, style)
-
-    def __post_init__(self) -> None:
-        self.session.flush()

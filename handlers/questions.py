@@ -7,12 +7,15 @@ from dataclasses import replace
 from sqlmodel import Session, select
 
 from connectors.contract import Account, Choice, Choices, Question, Topic, Typed
+from handlers.cases.store import once
 from handlers.cases.tables import Answer, Case
 from handlers.house import House
 from handlers.people import Client
 from handlers.plan.readings import Reading, choices_of, readings_of
 
 HOW, CONTENTIOUS, WHEN = "how", "contentious", "when"
+NOW, GO = "now", "go"
+"""Answers to WHEN; any other is a time, written by ISO 8601."""
 
 
 def own_questions(name: str) -> tuple[Question, ...]:
@@ -45,14 +48,16 @@ def own_questions(name: str) -> tuple[Question, ...]:
             Topic.HOW_MUCH,
             f"When does {name}'s access end?",
             (
+                Choice(NOW, "Now", "Sign-in blocked, password reset and sessions ended, once a technician approves."),
                 Choice(
-                    "now",
-                    "Now",
-                    "Sign-in blocked, password reset and sessions ended, once a technician approves. "
-                    "A later date is not offered yet.",
+                    GO,
+                    "When I say go",
+                    "A technician approves beforehand; then you or they press Go, in the middle of a talk, say. "
+                    "Nothing ends by itself.",
                 ),
             ),
-            recommended="now",
+            Typed.MOMENT,
+            recommended=NOW,
             reason="A leaver who can still sign in can still read, copy and delete.",
             can_wait=False,
         ),
@@ -61,8 +66,11 @@ def own_questions(name: str) -> tuple[Question, ...]:
 
 def questions_of(session: Session, house: House, case: Case) -> list[Question]:
     """Every question this case has, in order; those of the systems appear once their facts are read."""
-    readings = readings_of(session, house, case.id)
-    return asked(house, case, readings, choices_of(session, case.id))
+
+    def read() -> list[Question]:
+        return asked(house, case, readings_of(session, house, case.id), choices_of(session, case.id))
+
+    return once(session, ("questions", case.id), read)
 
 
 def asked(house: House, case: Case, readings: list[Reading], choices: Choices) -> list[Question]:
@@ -128,7 +136,8 @@ def question_called(session: Session, house: House, case: Case, question_id: str
 
 def answers_of(session: Session, case_id: str) -> dict[str, Answer]:
     """Question id → the confirmed answer."""
-    return {row.question: row for row in session.exec(select(Answer).where(Answer.case_id == case_id))}
+    query = select(Answer).where(Answer.case_id == case_id)
+    return once(session, ("answers", case_id), lambda: {row.question: row for row in session.exec(query)})
 
 
 def current(questions: list[Question], answers: dict[str, Answer], changing: str) -> Question | None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sqlmodel import Session
 
-from handlers import messages
+from handlers import cut_off, messages
 from handlers.cancel import NOT_STARTED, close_case
 from handlers.cases import cards, due
 from handlers.cases.history import record
@@ -201,6 +201,47 @@ def _ahead(session: Session, house: House, case: Case, row: Due) -> None:
         cards.show_channel(session, house, case, cards.NEWS, topic=f"ahead:{step.id}")
 
 
+def _cut_off(session: Session, house: House, case: Case, row: Due) -> None:
+    plan = session.get(Plan, row.subject)
+    if plan is not None and plan.state == PlanState.SCHEDULED:
+        cut_off.begin(session, house, case, plan)
+    # Where nobody has approved it, the cards say from now on that its time is over.
+    cards.redraw(session, house, case)
+
+
+def _ask_for_go(session: Session, house: House, case: Case, row: Due) -> None:
+    """Remind whoever asked, and at length the technicians; the lock-out itself waits, however long that takes."""
+    plan = session.get(Plan, row.subject)
+    if plan is None or plan.state != PlanState.ARMED or plan.approved_at is None:
+        return
+    cards.show_requester(session, house, case, f"go:{plan.id}")
+    if house.clock.now() - plan.approved_at >= cut_off.PATIENT:
+        cards.show_technicians(session, house, case)
+        cards.show_channel(session, house, case, cards.NEWS, topic=f"go:{plan.id}")
+    due.set_due(session, house, case, due.GO, cut_off.UNHURRIED, plan.id)
+
+
+def _unhurried(session: Session, house: House, case: Case, row: Due) -> None:
+    """A lock-out for later is not approved yet: once a day is enough."""
+    plan = session.get(Plan, row.subject)
+    if plan is not None and plan.state == PlanState.AWAITING_APPROVAL:
+        _remind_of(session, house, case, plan)
+        due.set_due(session, house, case, due.UNHURRIED, cut_off.UNHURRIED, plan.id)
+
+
+def _remind_of(session: Session, house: House, case: Case, plan: Plan) -> None:
+    cards.show_technicians(session, house, case)
+    cards.show_channel(session, house, case, cards.NEWS, topic=f"remind:{plan.id}")
+
+
+def _hurry(session: Session, house: House, case: Case, row: Due) -> None:
+    """Its time is near and nobody has approved it."""
+    plan = session.get(Plan, row.subject)
+    if plan is not None and plan.state == PlanState.AWAITING_APPROVAL:
+        _remind_of(session, house, case, plan)
+        due.bring_up(session, house, case, plan.id)
+
+
 KINDS: dict[str, Callable[[Session, House, Case, Due], None]] = {
     due.REMIND: _remind,
     due.PAGE: _page,
@@ -213,4 +254,8 @@ KINDS: dict[str, Callable[[Session, House, Case, Due], None]] = {
     due.CONFIRM: _confirm_again,
     due.AHEAD: _ahead,
     due.MIRROR: _mirror,
+    due.CUT_OFF: _cut_off,
+    due.GO: _ask_for_go,
+    due.UNHURRIED: _unhurried,
+    due.HURRY: _hurry,
 }

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
-from connectors.contract import LATER, Caution, Nothing
+from connectors.contract import LATER, Caution, Choices, Nothing
+from handlers import cut_off
 from handlers.access import Right, may
 from handlers.cases import cards, due
 from handlers.cases.history import record
@@ -31,7 +32,7 @@ from handlers.plan.propose import (
 )
 from handlers.plan.readings import Reading, add_readings, choices_of, keep_readings, read_everywhere, readings_of
 from handlers.plan.rows import case_plans, case_steps
-from handlers.questions import CONTENTIOUS, HOW, WHEN, answers_of, questions_of
+from handlers.questions import CONTENTIOUS, HOW, NOW, WHEN, answers_of, questions_of
 
 
 def submit(click: Click) -> Reply:
@@ -100,7 +101,7 @@ def why_plan_for(session: Session, house: House, case: Case) -> str:
         return f"It could not be planned: {unplanned}"
     said = answers_of(session, case.id).get(WHEN)
     quiet = house.clock.now() - case.touched_at >= house.timings.quiet
-    if case.stage != "ask" or said is None or said.value != "now" or not quiet or case_plans(session, case.id):
+    if case.stage != "ask" or said is None or said.value != NOW or not quiet or case_plans(session, case.id):
         return ""
     return "The manager said 'now' and has not gone on. You can plan the lock-out alone."
 
@@ -177,7 +178,7 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
         known = {reading.system: reading for reading in kept if reading.facts is not None}
         readings = [known.get(one.system, one) if one.error else one for one in readings]
     cautions = cautions_of(house, readings)
-    bars = why_not_immediate(house, case, readings, cautions)
+    bars = why_not_immediate(house, case, readings, cautions, choices)
     immediate = kind == LOCK_OUT and not bars
     connectors = [house.registry.get(reading.system) for reading in readings]
     planned = await house.store.read(lambda session: {row.step for row in case_steps(session, case.id)})
@@ -213,6 +214,9 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
         everything_said = not any(row.asked_technician for row in answers_of(session, case.id).values())
         if kind == LOCK_OUT and everything_said:
             ask_the_rest(session, house, case)
+        elif kind != LOCK_OUT:
+            # There may be nothing more to do: then the report is due.
+            advance(session, house, case)
 
     return apply
 
@@ -231,13 +235,17 @@ def _idle(proposed: list[Proposed]) -> bool:
     return all(isinstance(one.finding, Nothing) and not isinstance(one.finding, Unseen) for one in proposed)
 
 
-def why_not_immediate(house: House, case: Case, readings: list[Reading], cautions: list[Caution]) -> str:
+def why_not_immediate(
+    house: House, case: Case, readings: list[Reading], cautions: list[Caution], choices: Choices
+) -> str:
     """Why the manager's word alone is not enough, or '' when the client's policy lets it be."""
     client = house.roster.client(case.client)
     if client is None or client.lockout is not Lockout.IMMEDIATE:
         return "the client's lock-outs are approved by a technician"
     if case.started_by != case.requester:
         return "a technician asked on somebody's behalf"
+    if choices.get(WHEN) != NOW:
+        return "access does not end at once"
     if case.draft.get("planned by"):
         return "a technician planned it, the manager has not confirmed it"
     for caution in cautions:
@@ -285,7 +293,7 @@ def await_approval(session: Session, house: House, case: Case, plan: Plan) -> No
     if not any(other.state == PlanState.AWAITING_APPROVAL for other in others):
         cards.show_channel(session, house, case, cards.TECHNICIANS)
     if plan.kind == LOCK_OUT:
-        due.bring_up(session, house, case, plan.id)
+        cut_off.wait_for_approval(session, house, case, plan)
     elif plan.kind == MONEY:
         show_bill(session, house, case)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from connectors.contract import Done, Failed, Item, Outcome, Throttled, Unreachable, Unreadable, VendorError, Waiting
-from handlers.cancel import close_case
+from handlers import cut_off
+from handlers.cancel import close_case, stop
 from handlers.cases import cards
 from handlers.cases.history import record
-from handlers.cases.states import SETTLED, PlanEvent, PlanState, StepEvent, StepState, move_plan, move_step
 from handlers.cases.tables import Case, ItemRow, Lookup, StepRow
 from handlers.cases.wanted import RESTORE, TRIES, Apply, want
 from handlers.click import Click, Missing
@@ -19,10 +19,10 @@ from handlers.conversation import Reply
 from handlers.house import House
 from handlers.plan.digest import UNREAD, items_of
 from handlers.plan.readings import accounts_of, choices_of, context, readings_of
-from handlers.plan.rows import case_plans, case_steps
+from handlers.plan.rows import case_steps
 
-STOPPABLE = frozenset({PlanState.RUNNING, PlanState.WAITING, PlanState.NEEDS_PERSON, PlanState.DONE})
-CLOSED = "wrong person"
+WRONG, CALLED_OFF = "wrong person", "called off"
+"""Why such a case is closed: somebody else was meant; or they stay, and access had not ended yet."""
 
 log = logging.getLogger("offboard.wrong_person")
 
@@ -30,25 +30,21 @@ log = logging.getLogger("offboard.wrong_person")
 def wrong_person(click: Click) -> Reply:
     """Stop everything of this case now, and begin to restore."""
     session, house, case = click.session, click.house, click.case
-    for plan in case_plans(session, case.id):
-        if PlanState(plan.state) in STOPPABLE:
-            plan.state = move_plan(PlanState(plan.state), PlanEvent.CANCELLED)
-            session.add(plan)
-    for row in case_steps(session, case.id):
-        if StepState(row.state) not in SETTLED:
-            row.state = move_step(StepState(row.state), StepEvent.CANCELLED)
-            row.owner = ""
-            session.add(row)
-    close_case(session, house, case, CLOSED, click.person.id, click.identity)
+    why = CALLED_OFF if cut_off.ended_nothing(session, case) else WRONG
+    stop(session, case)
+    close_case(session, house, case, why, click.person.id, click.identity)
     want(session, house, case, RESTORE)
     return Reply()
 
 
 def say_wrong_person(click: Click) -> Reply:
     """The person who asked sees the mistake: the technicians are told at once; theirs is the press that restores."""
-    cards.show_channel(click.session, click.house, click.case, cards.NEWS, topic="wrong person")
-    click.record("said to be the wrong person")
-    return Reply("The technicians have been told. They restore access.")
+    stays = cut_off.ended_nothing(click.session, click.case)
+    topic = CALLED_OFF if stays else WRONG
+    cards.show_channel(click.session, click.house, click.case, cards.NEWS, topic=topic)
+    click.record(f"said to be {topic}")
+    what = "They put back what was done ahead." if stays else "They restore access."
+    return Reply(f"The technicians have been told. {what}")
 
 
 @dataclass(frozen=True)

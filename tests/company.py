@@ -32,12 +32,22 @@ class Company:
         self.presses += 1
         return (await self.world.clicks("maria", label, values=values)).line
 
-    async def begins(self, name: str, pick: str = "", *, contentious: bool = False, how: str = "Resigned") -> None:
-        """Maria's interview up to 'now'."""
+    async def begins(
+        self,
+        name: str,
+        pick: str = "",
+        *,
+        contentious: bool = False,
+        how: str = "Resigned",
+        when: str = "Now",
+        **at: str,
+    ) -> None:
+        """Maria's interview up to when access ends, 'now' or another time."""
         self.presses = 0
         await self.world.types("maria", f"/offboard {name}")
-        for label in (pick or name, how, "Yes" if contentious else "No, on good terms", "Now"):
+        for label in (pick or name, how, "Yes" if contentious else "No, on good terms"):
             await self.clicks(label)
+        await self.clicks(when, **at)
 
     async def accepts(self) -> str:
         """Everything recommended, up to wherever it stops; answers why."""

@@ -22,6 +22,8 @@ ONLY_IN = {
     "slack_sdk": ("bot/slack/", "bot/lab/"),
     "botbuilder": ("bot/teams/",),
     "botframework": ("bot/teams/",),
+    "msrest": ("bot/teams/",),
+    "msal": ("bot/teams/",),
     "msgraph": ("connectors/microsoft365/client", "connectors/microsoft365/methods"),
     "kiota_abstractions": ("connectors/microsoft365/client", "connectors/microsoft365/methods"),
     "azure": ("connectors/entra.py", "bot/key_vault.py"),
@@ -99,7 +101,7 @@ def test_simulators_are_for_the_lab_and_the_tests_alone() -> None:
 
 
 def test_importing_handlers_loads_no_vendor_sdk() -> None:
-    sdks = ("msgraph", "slack_bolt", "azure.identity", "dbos", "ldap3")
+    sdks = ("msgraph", "slack_bolt", "botbuilder", "botframework", "azure.identity", "dbos", "ldap3")
     code = f"import sys, handlers.loops; print([name for name in {sdks} if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert answer.stdout.strip() == "[]"

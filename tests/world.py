@@ -38,6 +38,7 @@ from handlers.plan import sweep
 from handlers.plan.queue import Attempt, Tasks
 from handlers.plan.run import attempt
 from handlers.remind import due_now
+from tests.adaptive import problems
 
 START = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 
@@ -125,7 +126,9 @@ class Shown:
 
 def on_every_platform(card: Card) -> None:
     """Every card of every journey can be shown on Slack and in Teams, its buttons whole. Raises ValueError."""
-    slack, teams = json.dumps(blocks(card)), json.dumps(adaptive_card(card))
+    slack, drawn = json.dumps(blocks(card)), adaptive_card(card)
+    assert problems(drawn) == [], card.title
+    teams = json.dumps(drawn)
     for button in card.buttons:
         assert button.token in slack
         assert button.token in teams

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
-from bot.lines import LONGEST_LINE, Line, cut, fitting, inert, lines_of, more
-from handlers.conversation import Button, Card, Field, Option, Section, Span, Style
+from bot.lines import LONGEST_LINE, Line, cut, fitting, inert, lines_of, more, unabridged
+from handlers.conversation import Button, Card, Field, FieldKind, Option, Section, Span, Style
 
 Block = dict[str, JsonValue]
 
@@ -31,6 +31,7 @@ MOST_OPTIONS = 100
 LONGEST = {"header": 150, "button": 75, "option": 75, "placeholder": 150, "label": 300, "value": 3_000}
 LONGEST_OPTION_ID = 150
 LONGEST_TOKEN = 2_000
+PICKERS = {FieldKind.DATE: "datepicker", FieldKind.TIME: "timepicker"}
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,19 @@ class _Part:
     fields: tuple[Field, ...]
     buttons: tuple[Button, ...]
     left_out: int = 0
+    whole: bool = False
 
 
 def blocks(card: Card) -> list[Block]:
     """The card's blocks, top to bottom.
 
-    Over-long text is shortened visibly; buttons and fields never are left out. Raises ValueError
-    for a card that can't be shown whole: its author must split it.
+    Over-long text is shortened visibly; buttons, fields and what must be read whole never are left
+    out. Raises ValueError for a card that can't be shown so: its author must split it.
     """
     parts = [_part(section) for section in card.sections]
-    fixed = _characters(_assemble(card, [replace(part, lines=()) for part in parts]))
+    if not all(unabridged(section) for section in card.sections if section.whole):
+        raise ValueError(f"card '{card.title}' has a line that would be cut and must be read whole: split it")
+    fixed = _characters(_assemble(card, [part if part.whole else replace(part, lines=()) for part in parts]))
     if fixed > MOST_CHARACTERS:
         raise ValueError(f"card '{card.title}' has {fixed} characters in fields and buttons: split it")
     parts = _shorten(parts, max(MOST_CHARACTERS - fixed, LEAST_FOR_LINES))
@@ -79,17 +83,20 @@ def fallback(line: str) -> str:
 
 
 def _part(section: Section) -> _Part:
-    return _Part(inert(section.heading), lines_of(section), section.fields, section.buttons)
+    return _Part(inert(section.heading), lines_of(section), section.fields, section.buttons, whole=section.whole)
 
 
 def _shorten(parts: Sequence[_Part], room: int) -> list[_Part]:
     """Leave lines out, always from the longest part, until they fit the room; each part says how many."""
-    sizes = [[sum(len(span.value) for span in line) + 1 for line in part.lines] for part in parts]
+    short = [part for part in parts if not part.whole]
+    sizes = [[sum(len(span.value) for span in line) + 1 for line in part.lines] for part in short]
     kept = fitting(sizes, len("… 1000 more lines\n"), room)
-    return [
-        replace(part, lines=part.lines[:count], left_out=len(part.lines) - count)
-        for part, count in zip(parts, kept, strict=True)
-    ]
+    left = iter(kept)
+    return [part if part.whole else _first(part, next(left)) for part in parts]
+
+
+def _first(part: _Part, count: int) -> _Part:
+    return replace(part, lines=part.lines[:count], left_out=len(part.lines) - count)
 
 
 def _fold(parts: Sequence[_Part]) -> list[_Part]:
@@ -173,6 +180,11 @@ def _field(card: Card, field: Field) -> Block:
     element: Block = {"type": "plain_text_input", "action_id": field.id}
     if field.options:
         element = {"type": "static_select", "action_id": field.id, **_options(field)}
+    elif field.kind in PICKERS:
+        what = field.kind.value
+        element = {"type": PICKERS[field.kind], "action_id": field.id}
+        if field.value:
+            element[f"initial_{what}"] = field.value
     else:
         element["multiline"] = field.long
         if inert(field.value):

@@ -15,6 +15,8 @@ from handlers.conversation import Actor, Inbound, Kind, Place
 
 GONE = ("app_uninstalled", "tokens_revoked")
 """The only events that mean something (docs.slack.dev/reference/events, read 2026-11-25)."""
+HOLDS: Mapping[str, str] = {"datepicker": "selected_date", "timepicker": "selected_time"}
+"""Where a picker's state holds what was picked."""
 
 Body = Mapping[str, JsonValue]
 
@@ -59,14 +61,14 @@ def removal(body: Body) -> tuple[str, float]:
 
 
 def _values(blocks: Body) -> dict[str, str]:
-    """Field id → what was typed, or the id of what was picked; empty when left empty."""
+    """Field id → what was typed, or the id, date or time that was picked; empty when left empty."""
     out = dict[str, str]()
     for block in blocks.values():
         for field_id, state in (block if isinstance(block, dict) else {}).items():
             if not isinstance(state, dict):
                 continue
-            chosen = state.get("selected_option")
-            value = chosen.get("value") if isinstance(chosen, dict) else state.get("value")
+            chosen, held = state.get("selected_option"), HOLDS.get(str(state.get("type")), "value")
+            value = chosen.get("value") if isinstance(chosen, dict) else state.get(held)
             out[field_id] = value if isinstance(value, str) else ""
     return out
 

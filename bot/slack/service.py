@@ -127,6 +127,10 @@ class SlackService:
         if self._edge:
             await self._edge.settle()
 
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self.chat.close()
+
     async def health(self) -> dict[str, str]:
         """Nothing where Slack calls us: we would not know."""
         if self._socket is None:

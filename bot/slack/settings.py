@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
+from bot.bound import misbound, one_or_several, unreachable
 from connectors.references import SecretReference
-from handlers.people import MSP, Person, Roster
+from handlers.people import MSP, Roster
 
 PLATFORM = "slack"
 BASE_URL = "https://slack.com/api/"
@@ -46,9 +47,7 @@ class Slack(BaseModel):
     @field_validator("teams", mode="before")
     @classmethod
     def _one_or_several(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        return {team: (whose,) if isinstance(whose, str) else whose for team, whose in value.items()}  # pyright: ignore[reportUnknownVariableType] - checked next
+        return one_or_several(value)
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Slack:
@@ -77,53 +76,13 @@ def misfits(slack: Slack, roster: Roster) -> Iterator[tuple[str, str]]:
     """Key and fix of whatever would leave somebody unreachable, or let somebody act from where they must not."""
     known = ", ".join(sorted(slack.served))
     missing = f"is not in slack.{'teams' if slack.oauth else 'workspaces'}, so no card would arrive: use one of {known}"
-    for key, channel in (("msp.technicians", roster.msp.technicians), ("msp.admins", roster.msp.admins)):
-        if channel.platform != PLATFORM:
-            continue
-        if channel.workspace not in slack.served:
-            yield f"{key}.workspace", f"{channel.workspace} {missing}"
-        elif slack.teams and slack.teams.get(channel.workspace) != (MSP,):
-            yield f"{key}.workspace", f"{channel.workspace} must be {MSP} in slack.teams: cards there name leavers"
-    for person in roster.people:
-        acts = person.technician or person.admin or person.billing or person.manages or person.sees_all
-        for actor in person.actors:
-            if actor.platform == PLATFORM and acts and actor.workspace not in slack.served:
-                yield f"people.{person.id}.identities", f"{actor.workspace} {missing}"
-    if slack.teams:
-        yield from _unbound(slack, roster)
-
-
-def _unbound(slack: Slack, roster: Roster) -> Iterator[tuple[str, str]]:
-    """What does not fit together once it is said whose each workspace is."""
-    clients = {client.id for client in roster.clients}
-    if MSP in clients:
-        yield f"clients.{MSP}.id", f"is the word for your own workspace in slack.teams: choose another than {MSP}"
-    for team, whose in slack.teams.items():
+    yield from unreachable(PLATFORM, slack.served, missing, slack.teams, "slack.teams", roster)
+    if not slack.teams:
+        return
+    for team in slack.teams:
         if not team.startswith("T"):
             yield f"slack.teams.{team}", "must be a workspace's id, which begins with T"
-        if not whose or (MSP in whose and len(whose) > 1):
-            yield f"slack.teams.{team}", f"must be a client's id, a list of them, or {MSP} alone"
-        for name in whose:
-            if name != MSP and name not in clients:
-                yield f"slack.teams.{team}", f"'{name}' is no client: use its id, or {MSP} for your own workspace"
     for team in slack.workspaces:
         if team not in slack.teams:
             yield f"slack.teams.{team}", f"it is missing: say whose workspace that is, a client's id or {MSP}"
-    for person in roster.people:
-        yield from _away_from_home(slack, person)
-
-
-def _away_from_home(slack: Slack, person: Person) -> Iterator[tuple[str, str]]:
-    """Whether the person's rights can be used where the person is written to: from the first identity."""
-    homes = [actor for actor in person.actors if actor.platform == PLATFORM]
-    if not homes:
-        return
-    whose = slack.teams.get(homes[0].workspace, ())
-    if MSP in whose:
-        return
-    where = f"the first one is in {homes[0].workspace}"
-    if person.technician or person.admin or person.billing:
-        yield f"people.{person.id}.identities", f"{where}, which is not {MSP}'s in slack.teams: begin with one that is"
-    for client in (*person.manages, *person.sees_all):
-        if client not in whose:
-            yield f"people.{person.id}.identities", f"{where}, from where nobody acts for {client}: see slack.teams"
+    yield from misbound(PLATFORM, slack.teams, "slack.teams", roster)

@@ -15,16 +15,19 @@ from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
-from bot.lines import Line, cut, fitting, inert, lines_of, more
-from handlers.conversation import Button, Card, Field, Section, Span, Style
+from bot.lines import Line, cut, fitting, inert, lines_of, more, unabridged
+from handlers.conversation import Button, Card, Field, FieldKind, Section, Span, Style
 
 AdaptiveCard = dict[str, JsonValue]
 
 MOST_BYTES = 25_000
 MOST_BUTTONS_IN_A_ROW = 6
 """Teams shows six actions side by side (learn.microsoft.com, "Cards reference", 2026)."""
+MOST_CHARACTERS_IN_A_ROW = 32
+"""What stands side by side on a phone, counting what is around each label."""
 LONGEST_LABEL = 150
 LONGEST_BUTTON = 75
+PICKERS = {FieldKind.DATE: "Input.Date", FieldKind.TIME: "Input.Time"}
 BUTTON_STYLES = {Style.PRIMARY: "positive", Style.DANGER: "destructive"}
 
 
@@ -40,12 +43,14 @@ class _Part:
 def adaptive_card(card: Card) -> AdaptiveCard:
     """The card as JSON for an attachment of type application/vnd.microsoft.card.adaptive.
 
-    Over-long text is shortened visibly; buttons and fields never are left out. Raises ValueError
-    for a card that can't be shown whole: its author must split it.
+    Over-long text is shortened visibly; buttons, fields and what must be read whole never are left
+    out. Raises ValueError for a card that can't be shown so: its author must split it.
     """
     _check_ids(card)
     parts = [_part(section) for section in card.sections]
-    fixed = _bytes(_assemble(card, [replace(part, lines=()) for part in parts]))
+    if not all(unabridged(section) for section in card.sections if section.whole):
+        raise ValueError(f"card '{card.title}' has a line that would be cut and must be read whole: split it")
+    fixed = _bytes(_assemble(card, [part if part.section.whole else replace(part, lines=()) for part in parts]))
     if fixed > MOST_BYTES:
         raise ValueError(f"card '{card.title}' is {fixed} bytes by its fields and buttons: split it")
     return _assemble(card, _shorten(parts, MOST_BYTES - fixed))
@@ -53,12 +58,14 @@ def adaptive_card(card: Card) -> AdaptiveCard:
 
 def _shorten(parts: Sequence[_Part], room: int) -> list[_Part]:
     """Leave lines out, always from the longest part, until they fit the room; each part says how many."""
-    sizes = [[_bytes(_drawn_line(line)) + len(", ") for line in part.lines] for part in parts]
-    kept = fitting(sizes, _bytes(_drawn_line(more(1_000))) + len(", "), room)
-    return [
-        replace(part, lines=part.lines[:count], left_out=len(part.lines) - count)
-        for part, count in zip(parts, kept, strict=True)
-    ]
+    short = [part for part in parts if not part.section.whole]
+    sizes = [[_bytes(_drawn_line(line)) + len(", ") for line in part.lines] for part in short]
+    left = iter(fitting(sizes, _bytes(_drawn_line(more(1_000))) + len(", "), room))
+    return [part if part.section.whole else _first(part, next(left)) for part in parts]
+
+
+def _first(part: _Part, count: int) -> _Part:
+    return replace(part, lines=part.lines[:count], left_out=len(part.lines) - count)
 
 
 def _check_ids(card: Card) -> None:
@@ -82,10 +89,9 @@ def _assemble(card: Card, parts: Sequence[_Part]) -> AdaptiveCard:
     for index, part in enumerate(parts):
         items: list[JsonValue] = [*_text(part)]
         items += [_field(field) for field in part.section.fields]
-        buttons = part.section.buttons
-        for start in range(0, len(buttons), MOST_BUTTONS_IN_A_ROW):
-            row: list[JsonValue] = [_button(button) for button in buttons[start : start + MOST_BUTTONS_IN_A_ROW]]
-            items.append({"type": "ActionSet", "actions": row})
+        for row in _rows(part.section.buttons):
+            actions: list[JsonValue] = [_button(button) for button in row]
+            items.append({"type": "ActionSet", "actions": actions})
         if items:
             body.append({"type": "Container", "separator": index > 0, "spacing": "Medium", "items": items})
     return {
@@ -96,6 +102,19 @@ def _assemble(card: Card, parts: Sequence[_Part]) -> AdaptiveCard:
         "msteams": {"width": "Full"},
         "body": body,
     }
+
+
+def _rows(buttons: Sequence[Button]) -> list[list[Button]]:
+    """Rows that a phone shows whole, what is recommended first: a label cut off could be another one's."""
+    rows, room = list[list[Button]](), 0
+    for button in sorted(buttons, key=lambda button: button.style is not Style.PRIMARY):
+        wide = len(button.label) + len("    ")
+        if not rows or wide > room or len(rows[-1]) == MOST_BUTTONS_IN_A_ROW:
+            rows.append([])
+            room = MOST_CHARACTERS_IN_A_ROW
+        rows[-1].append(button)
+        room -= wide
+    return rows
 
 
 def _text(part: _Part) -> list[AdaptiveCard]:
@@ -123,7 +142,15 @@ def _heading(value: str, *, size: str) -> AdaptiveCard:
 
 
 def _rich(line: Line) -> AdaptiveCard:
-    inlines: list[JsonValue] = [_run(span) for span in line]
+    """A line; neighbours of one style share a run, for the sum of bytes."""
+    runs = list[Span]()
+    for span in line:
+        shown = replace(span, style=span.style if span.style in {Style.STRONG, Style.QUIET} else Style.PLAIN)
+        if runs and runs[-1].style is shown.style:
+            runs[-1] = replace(shown, value=runs[-1].value + shown.value)
+        else:
+            runs.append(shown)
+    inlines: list[JsonValue] = [_run(span) for span in runs]
     return {"type": "RichTextBlock", "inlines": inlines}
 
 
@@ -153,6 +180,10 @@ def _field(field: Field) -> AdaptiveCard:
         out |= {"type": "Input.ChoiceSet", "style": "compact", "choices": choices}
         if field.value in {option.id for option in field.options}:
             out["value"] = field.value
+    elif field.kind in PICKERS:
+        out["type"] = PICKERS[field.kind]
+        if field.value:
+            out["value"] = field.value
     else:
         out["isMultiline"] = field.long
         if field.value:
@@ -169,9 +200,10 @@ def _button(button: Button) -> AdaptiveCard:
         "verb": "press",
         "data": {"token": button.token},
     }
-    if button.style in BUTTON_STYLES:
-        out["style"] = BUTTON_STYLES[button.style]
-    return out
+    style: AdaptiveCard = {"style": BUTTON_STYLES[button.style]} if button.style in BUTTON_STYLES else {}
+    # An app too old for Action.Execute sends the same press as a message.
+    older: AdaptiveCard = {"type": "Action.Submit", "title": out["title"], "data": {"token": button.token}}
+    return {**out, **style, "fallback": {**older, **style}}
 
 
 def _bytes(drawn: AdaptiveCard) -> int:

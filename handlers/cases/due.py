@@ -21,6 +21,10 @@ CONFIRM = "confirm again"
 KEPT = "kept long enough"
 AHEAD = "ahead of its day"
 MIRROR = "look at the ticket"
+CUT_OFF = "the time at which access ends"
+GO = "ask for the go"
+UNHURRIED = "bring up again, in no hurry"
+HURRY = "bring up now"
 
 
 def set_due(session: Session, house: House, case: Case, kind: str, wait: timedelta, subject: str = "") -> None:

@@ -14,6 +14,8 @@ class PlanState(enum.StrEnum):
 
     DRAFT = "draft"
     AWAITING_APPROVAL = "awaiting approval"
+    SCHEDULED = "scheduled"
+    ARMED = "armed"
     RUNNING = "running"
     WAITING = "waiting"
     NEEDS_PERSON = "needs a person"
@@ -28,6 +30,10 @@ class PlanEvent(enum.StrEnum):
 
     PROPOSED = "proposed"
     APPROVED = "approved"
+    SCHEDULED = "approved for a time"
+    ARMED = "approved, on go"
+    CUT_OFF = "its time has come, or somebody said go"
+    CHANGED = "another time was chosen"
     REJECTED = "rejected"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
@@ -78,9 +84,17 @@ PLAN_MOVES: dict[tuple[PlanState, PlanEvent], PlanState] = {
     (P.DRAFT, PE.CANCELLED): P.CANCELLED,
     (P.DRAFT, PE.EXPIRED): P.EXPIRED,
     (P.AWAITING_APPROVAL, PE.APPROVED): P.RUNNING,
+    (P.AWAITING_APPROVAL, PE.SCHEDULED): P.SCHEDULED,
+    (P.AWAITING_APPROVAL, PE.ARMED): P.ARMED,
     (P.AWAITING_APPROVAL, PE.REJECTED): P.REJECTED,
     (P.AWAITING_APPROVAL, PE.CANCELLED): P.CANCELLED,
     (P.AWAITING_APPROVAL, PE.EXPIRED): P.EXPIRED,
+    (P.SCHEDULED, PE.CUT_OFF): P.RUNNING,
+    (P.SCHEDULED, PE.CHANGED): P.AWAITING_APPROVAL,
+    (P.SCHEDULED, PE.CANCELLED): P.CANCELLED,
+    (P.ARMED, PE.CUT_OFF): P.RUNNING,
+    (P.ARMED, PE.CHANGED): P.AWAITING_APPROVAL,
+    (P.ARMED, PE.CANCELLED): P.CANCELLED,
     (P.RUNNING, PE.WORKING): P.RUNNING,
     (P.RUNNING, PE.WAITING): P.WAITING,
     (P.RUNNING, PE.STUCK): P.NEEDS_PERSON,
@@ -134,10 +148,12 @@ WITH_PERSON: frozenset[StepState] = frozenset({S.TASK, S.NEEDS_PERSON})
 """A step that waits for somebody to act."""
 OPEN_PLANS: frozenset[PlanState] = frozenset({P.RUNNING, P.WAITING, P.NEEDS_PERSON})
 """Plans that were approved and are not over."""
-
-
 UNDECIDED: frozenset[PlanState] = frozenset({P.DRAFT, P.AWAITING_APPROVAL})
 """Plans nobody has decided about."""
+HELD: frozenset[PlanState] = frozenset({P.SCHEDULED, P.ARMED})
+"""Lock-outs that were approved and whose cut-off is still to come."""
+BEFORE_CUT_OFF: frozenset[PlanState] = UNDECIDED | HELD
+"""Lock-outs that have ended nothing yet, and may still do so."""
 
 
 class IllegalMove(Exception):

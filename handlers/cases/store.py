@@ -11,8 +11,9 @@ import itertools
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -22,11 +23,37 @@ from sqlmodel import Session
 
 T = TypeVar("T")
 _AFTER = "after_commit"
+_READ = "read"
 
 
 def after_commit(session: Session, call: Callable[[], None]) -> None:
     """Have `call` run on the event loop once this transaction is committed; never if it is not."""
     session.info.setdefault(_AFTER, []).append(call)
+
+
+@contextmanager
+def reading_once(session: Session) -> Generator[None]:
+    """Whatever is read `once` in here is read from the database once: nothing in here may change it.
+
+    For drawings, which ask for the same rows from many sides and write nothing but their buttons.
+    """
+    session.flush()
+    session.info[_READ] = {}
+    try:
+        with session.no_autoflush:
+            yield
+    finally:
+        del session.info[_READ]
+
+
+def once(session: Session, key: tuple[Hashable, ...], read: Callable[[], T]) -> T:
+    """What `read` answers; while `reading_once`, what it answered the first time."""
+    known = session.info.get(_READ)
+    if known is None:
+        return read()
+    if key not in known:
+        known[key] = read()
+    return known[key]
 
 
 @dataclass(frozen=True, order=True)

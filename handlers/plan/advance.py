@@ -12,6 +12,8 @@ from connectors.contract import TaskStep, Wave
 from handlers.cases import cards, due
 from handlers.cases.history import record
 from handlers.cases.states import (
+    BEFORE_CUT_OFF,
+    HELD,
     OPEN_PLANS,
     SETTLED,
     UNDECIDED,
@@ -77,14 +79,15 @@ def advance(session: Session, house: House, case: Case) -> None:
     """Free what may go on, bring the plans' states up to date, and have the cards redrawn."""
     now = _Round(session, house, case)
     for plan in now.plans:
-        if PlanState(plan.state) not in OPEN_PLANS:
+        if PlanState(plan.state) not in OPEN_PLANS | HELD:
             continue
         waves = _open_waves(now, plan)
         for row in now.steps_of(plan):
             if row.state == StepState.PENDING:
                 _free(now, row, waves)
-        _refresh(now, plan)
-        _say_locked_out(session, house, case, plan)
+        if PlanState(plan.state) in OPEN_PLANS:
+            _refresh(now, plan)
+            _say_locked_out(session, house, case, plan)
     _report(now)
     want_ticket(session, house, case)
     cards.redraw(session, house, case)
@@ -112,11 +115,11 @@ def _free(now: _Round, row: StepRow, waves: frozenset[Wave]) -> None:
 
 
 def _open_waves(now: _Round, plan: Plan) -> frozenset[Wave]:
-    """What may begin: before its lock-out is approved, a plan only preserves, and on good terms hands over."""
+    """What may begin: before access ends, a plan only preserves, and on good terms hands over."""
     lock_out = next((one for one in now.plans if one.kind == LOCK_OUT), None)
-    if lock_out is None or lock_out.id == plan.id or PlanState(lock_out.state) not in UNDECIDED:
+    if lock_out is None or PlanState(lock_out.state) not in BEFORE_CUT_OFF:
         return frozenset(Wave)
-    if now.choices.get("contentious") == "no":
+    if lock_out.id != plan.id and now.choices.get("contentious") == "no":
         return frozenset({Wave.PRESERVE, Wave.HAND_OVER})
     return frozenset({Wave.PRESERVE})
 
@@ -205,6 +208,8 @@ def _report(now: _Round) -> None:
     """Once nothing goes on by itself any more, but for what waits for its day: what was done, and what is left."""
     lock_out = next((plan for plan in now.plans if plan.kind == LOCK_OUT), None)
     if lock_out is None or lock_out.approved_at is None or now.case.closed or now.case.stage != "submitted":
+        return
+    if PlanState(lock_out.state) in HELD:
         return
     # Nobody waits with it for somebody who decides about bills.
     undecided = [plan for plan in now.plans if PlanState(plan.state) in UNDECIDED and plan.kind != MONEY]

@@ -8,6 +8,7 @@ import json
 from sqlmodel import Session, col, select
 
 from handlers.cases.states import PlanState
+from handlers.cases.store import once
 from handlers.cases.tables import AccountRow, Answer, Case, ItemRow, Plan, StepRow
 
 LOCK_OUT = "lock-out"
@@ -23,12 +24,26 @@ LOCK_OUT_QUESTIONS = frozenset({"how", "contentious", "when"})
 def steps_of(session: Session, plan_id: str) -> list[StepRow]:
     """The plan's steps in the order people read them."""
     query = select(StepRow).where(StepRow.plan_id == plan_id).order_by(col(StepRow.place))
-    return list(session.exec(query))
+    return once(session, ("steps of", plan_id), lambda: list(session.exec(query)))
 
 
 def items_of(session: Session, step_id: str) -> list[ItemRow]:
     """The step's items, in a stable order."""
-    return list(session.exec(select(ItemRow).where(ItemRow.step_id == step_id).order_by(col(ItemRow.key))))
+    query = select(ItemRow).where(ItemRow.step_id == step_id).order_by(col(ItemRow.key))
+    return once(session, ("items", step_id), lambda: list(session.exec(query)))
+
+
+def items_of_case(session: Session, case_id: str) -> dict[str, list[ItemRow]]:
+    """Every step's items, each step's in the same order; a step without any is not in it."""
+    query = select(ItemRow).join(StepRow, col(StepRow.id) == col(ItemRow.step_id)).where(StepRow.case_id == case_id)
+
+    def read() -> dict[str, list[ItemRow]]:
+        found: dict[str, list[ItemRow]] = {}
+        for item in session.exec(query.order_by(col(ItemRow.key))):
+            found.setdefault(item.step_id, []).append(item)
+        return found
+
+    return once(session, ("items of", case_id), read)
 
 
 def renew_digests(session: Session, case_id: str) -> list[Plan]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from sqlmodel import Session, col, delete, select
 
 from connectors.contract import Account, Context, Json, Read, Throttled, Unreachable, VendorError
+from handlers.cases.store import once
 from handlers.cases.tables import AccountRow, Answer, Case
 from handlers.cases.wanted import leaver_of
 from handlers.house import House
@@ -36,6 +37,10 @@ class Reading:
 
 def choices_of(session: Session, case_id: str) -> dict[str, str]:
     """Confirmed answers as steps read them: question id → value, a person's name and mail beside it."""
+    return once(session, ("choices", case_id), lambda: _choices(session, case_id))
+
+
+def _choices(session: Session, case_id: str) -> dict[str, str]:
     choices: dict[str, str] = {}
     for answer in session.exec(select(Answer).where(Answer.case_id == case_id)):
         if answer.asked_technician:
@@ -140,8 +145,9 @@ def _row(house: House, case: Case, reading: Reading) -> AccountRow:
 
 def readings_of(session: Session, house: House, case_id: str) -> list[Reading]:
     """What was written down, back as objects."""
-    rows = session.exec(select(AccountRow).where(AccountRow.case_id == case_id).order_by(col(AccountRow.system)))
-    return [reading_of(house, row) for row in rows]
+    query = select(AccountRow).where(AccountRow.case_id == case_id).order_by(col(AccountRow.system))
+    found = once(session, ("readings", case_id), lambda: [reading_of(house, row) for row in session.exec(query)])
+    return list(found)
 
 
 def reading_of(house: House, row: AccountRow) -> Reading:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from sqlmodel import Session, col, select
 
+from handlers.cases.store import once
 from handlers.cases.tables import Plan, StepRow
 
 
 def case_steps(session: Session, case_id: str) -> list[StepRow]:
     """Every step of every plan of the case."""
-    return list(session.exec(select(StepRow).where(StepRow.case_id == case_id)))
+    query = select(StepRow).where(StepRow.case_id == case_id)
+    return once(session, ("steps", case_id), lambda: list(session.exec(query)))
 
 
 ByStep = dict[str, list[StepRow]]
@@ -26,4 +28,5 @@ def by_step(rows: list[StepRow]) -> ByStep:
 
 def case_plans(session: Session, case_id: str) -> list[Plan]:
     """The case's plans, oldest first."""
-    return list(session.exec(select(Plan).where(Plan.case_id == case_id).order_by(col(Plan.id))))
+    query = select(Plan).where(Plan.case_id == case_id).order_by(col(Plan.id))
+    return once(session, ("plans", case_id), lambda: list(session.exec(query)))

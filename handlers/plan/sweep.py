@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
-from handlers.cases.states import OPEN_PLANS, StepState
+from handlers.cases.states import HELD, OPEN_PLANS, StepState
 from handlers.cases.tables import Case, Plan, StepRow
 from handlers.house import House
 from handlers.plan.advance import advance, again
@@ -58,6 +58,6 @@ def _again(session: Session, house: House, row: StepRow) -> None:
 def _settle_plans(session: Session, house: House) -> None:
     """A crash between two commits can leave a step settled and its successors not freed."""
     # Not DISTINCT over a join: PostgreSQL can't compare the cases' JSON columns.
-    with_open_plan = select(Plan.case_id).where(col(Plan.state).in_(OPEN_PLANS))
-    for case in session.exec(select(Case).where(col(Case.id).in_(with_open_plan))):
+    under_way = select(Plan.case_id).where(col(Plan.state).in_(OPEN_PLANS | HELD))
+    for case in session.exec(select(Case).where(col(Case.id).in_(under_way))):
         advance(session, house, case)

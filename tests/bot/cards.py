@@ -8,6 +8,7 @@ from handlers.conversation import (
     Check,
     Fact,
     Field,
+    FieldKind,
     Mark,
     Option,
     Section,
@@ -121,4 +122,69 @@ REVIEW = Card(
     ),
 )
 
-CARDS = {"question": QUESTION, "approval": APPROVAL, "progress": PROGRESS, "hostile": HOSTILE, "review": REVIEW}
+WHEN = Card(
+    title="Case 1042: offboard Jane Doe",
+    notification="Case 1042 at Contoso: a question for you",
+    progress=(3, 9),
+    sections=(
+        Section(
+            body=(text(strong("When does Jane Doe's access end?")),),
+            fields=(
+                Field("day", "On (Europe/London)", value="2026-11-30", kind=FieldKind.DATE),
+                Field("hour", "At (Europe/London)", "Pick a time", kind=FieldKind.TIME),
+            ),
+            buttons=(Button("Now", "token-now", Style.PRIMARY), Button("At that time", "token-at")),
+        ),
+    ),
+)
+
+DECISION = Card(
+    title="Case 1042: offboard Jane Doe (Contoso)",
+    notification="Case 1042 at Contoso waits for approval",
+    sections=(
+        Section(
+            heading="The rest: waits for approval (continued)",
+            body=(text(quiet("Digest 0123456789abcdef: what is approved; any change to the plan voids it.")),),
+            checklist=(
+                Check(Mark.PENDING, text("Leave groups and teams"), text("Sales, Everybody, Board. Can't be undone.")),
+                Check(Mark.PENDING, text("… ", quiet("Leave groups and teams")), text("Fleet, Choir.")),
+            ),
+            whole=True,
+        ),
+        Section(body=(text("Part 2 of 2 of what an approval covers."),), buttons=(Button("Previous part", "token-1"),)),
+        Section(
+            heading="Your decision",
+            body=(text("2 different technicians must approve. So far: nobody yet."),),
+            fields=(
+                Field("proof", "Who else can open the vault?", long=True),
+                Field("reason", "Reason, if you reject"),
+            ),
+            buttons=(
+                Button("Approve all: lock out Jane Doe, and the rest", "token-all", Style.PRIMARY),
+                Button("Approve the lock-out of Jane Doe alone", "token-alone"),
+                Button("Reject", "token-no", Style.DANGER),
+            ),
+        ),
+        Section(
+            heading="Collect the keys",
+            body=(text("No API can do this."),),
+            fields=(Field("note", "What you did, or why it is skipped"),),
+            buttons=(
+                Button("Retry", "token-retry"),
+                Button("I did it by hand", "token-hand", Style.PRIMARY),
+                Button("Skip", "token-skip", Style.DANGER),
+                Button("I take it", "token-take"),
+            ),
+        ),
+    ),
+)
+
+CARDS = {
+    "decision": DECISION,
+    "question": QUESTION,
+    "when": WHEN,
+    "approval": APPROVAL,
+    "progress": PROGRESS,
+    "hostile": HOSTILE,
+    "review": REVIEW,
+}

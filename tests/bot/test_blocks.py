@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from bot.lab.slack_limits import Shown, buttons, characters, problems, read
+from bot.lab.slack_limits import Shown, buttons, characters, field_state, problems, read
 from bot.slack.blocks import Block, blocks, fallback, line_blocks
-from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Option, Section, strong, text
-from tests.bot.cards import CARDS, HOSTILE, QUESTION, REVIEW
+from handlers.conversation import Button, Card, Check, Fact, Field, FieldKind, Mark, Option, Section, strong, text
+from tests.bot.cards import CARDS, HOSTILE, QUESTION, REVIEW, WHEN
 
 NASTY = st.text(
     alphabet=st.sampled_from(list("<>!@#&*_~`[]()|:/\\-=\n\r\t '\"aJ1.\u202e\u2066\x00✅é")), max_size=60
@@ -179,6 +179,26 @@ def test_an_empty_card_and_empty_parts_are_still_taken() -> None:
 def test_a_line_is_literal() -> None:
     assert read(shown(line_blocks("Case 7 – <!here> *now*"))) == "Case 7 – <!here> *now*"
     assert problems(line_blocks("x" * 9_000)) == []
+
+
+def test_a_date_and_a_time_are_picked_and_come_back_as_they_are_written() -> None:
+    drawn = blocks(WHEN)
+    elements = [part["element"] for part in objects([*drawn]) if part.get("type") == "input"]
+    day, hour = (element for element in elements if isinstance(element, dict))
+    assert (day["type"], day["initial_date"], hour["type"]) == ("datepicker", "2026-11-30", "timepicker")
+    assert "initial_time" not in hour
+    # A picker is no text field: Slack hands over what was picked under another name.
+    assert field_state(hour, "17:00") == {"type": "timepicker", "selected_time": "17:00"}
+    assert field_state(day, "") == {"type": "datepicker", "selected_date": None}
+    assert problems([{"type": "input", "label": {"type": "plain_text", "text": "On"}, "element": {
+        "type": "datepicker", "action_id": "day", "initial_date": "30.11.2026"}}])  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "value"), [(FieldKind.DATE, "30.11.2026"), (FieldKind.DATE, "2026-2-3"),
+    (FieldKind.DATE, "2026-02-30"), (FieldKind.TIME, "5 pm"), (FieldKind.TIME, "24:00")])  # fmt: skip
+def test_a_field_of_dates_holds_nothing_that_is_no_date(kind: FieldKind, value: str) -> None:
+    with pytest.raises(ValueError, match=r"field 'day' is a (date|time) and can't hold"):
+        Field("day", "On", value=value, kind=kind)
 
 
 @st.composite

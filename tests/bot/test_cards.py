@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from pydantic import JsonValue
 
 from bot.teams.cards import AdaptiveCard, adaptive_card
-from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Option, Section, text
+from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Option, Section, Style, text
+from tests.adaptive import INPUTS, LITERAL, parts, problems
 from tests.bot.cards import CARDS, HOSTILE, REVIEW
 from tests.bot.test_blocks import any_card
-
-LITERAL = {"AdaptiveCard", "Container", "RichTextBlock", "TextRun", "ActionSet", "Action.Execute"}
-INPUTS = {"Input.Text", "Input.ChoiceSet"}
-
-
-def parts(value: JsonValue, kind: str = "") -> Iterator[AdaptiveCard]:
-    if isinstance(value, dict):
-        if not kind or value.get("type") == kind:
-            yield value
-        for inner in value.values():
-            yield from parts(inner, kind)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from parts(inner, kind)
 
 
 def read(drawn: AdaptiveCard) -> str:
@@ -48,21 +34,34 @@ def test_a_card_is_drawn_as_its_golden_file_shows(name: str, golden: Callable[[s
 
 
 @pytest.mark.parametrize("name", sorted(CARDS))
-def test_a_card_keeps_to_the_published_schema(name: str, specs: Path) -> None:
-    schema = json.loads((specs / "adaptive-card-1.6.0.json").read_text(encoding="utf-8"))
-    drawn = adaptive_card(CARDS[name])
-    # Teams' own property, which the schema does not know.
-    drawn.pop("msteams")
-    jsonschema.Draft6Validator(schema).validate(drawn)
+def test_teams_takes_the_card(name: str, specs: Path) -> None:
+    assert problems(adaptive_card(CARDS[name])) == []
 
 
 def test_the_schema_would_notice_a_mistake(specs: Path) -> None:
-    schema = json.loads((specs / "adaptive-card-1.6.0.json").read_text(encoding="utf-8"))
     drawn = adaptive_card(CARDS["question"])
-    drawn.pop("msteams")
     next(parts(drawn, "Input.ChoiceSet"))["choices"] = "none"
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.Draft6Validator(schema).validate(drawn)
+    assert problems(drawn)
+    drawn = adaptive_card(CARDS["when"])
+    next(parts(drawn, "RichTextBlock"))["inlines"] = [{"type": "TextRun", "text": "Jane", "weight": "fat"}]
+    assert problems(drawn)
+
+
+def test_the_limits_would_notice_a_mistake() -> None:
+    def of(change: Callable[[AdaptiveCard], object]) -> list[str]:
+        drawn = adaptive_card(CARDS["question"])
+        change(drawn)
+        return problems(drawn)
+
+    assert of(lambda drawn: None) == []
+    assert "bytes" in of(lambda drawn: drawn.update(speak="x" * 25_000))[0]
+    assert "markdown" in of(lambda drawn: next(parts(drawn, "RichTextBlock")).update(type="TextBlock", text="*a*"))[0]
+    assert "markdown" in of(lambda drawn: next(parts(drawn, "Input.ChoiceSet")).update(style="expanded"))[0]
+    assert "token" in of(lambda drawn: next(parts(drawn, "Input.Text")).update(id="token"))[0]
+    assert "no label" in of(lambda drawn: next(parts(drawn, "Input.Text")).pop("label"))[0]
+    assert "titled" in of(lambda drawn: next(parts(drawn, "Action.Execute")).update(title=""))[0]
+    assert "older Teams" in of(lambda drawn: next(parts(drawn, "Action.Execute")).update(data={"token": "b"}))[0]
+    assert "buttons" in of(lambda drawn: next(parts(drawn, "ActionSet")).update(actions=[]))[0]
 
 
 def test_a_card_uses_nothing_newer_than_teams_knows() -> None:
@@ -98,6 +97,28 @@ def test_a_press_brings_its_token_and_the_fields() -> None:
     assert [part["id"] for part in parts(drawn) if part.get("type") in INPUTS] == ["date", "zone", "note"]
 
 
+def test_an_app_too_old_for_a_press_sends_the_same_one_as_a_message() -> None:
+    pressed = list(parts(adaptive_card(CARDS["approval"]), "Action.Execute"))
+    older = [button["fallback"] for button in pressed]
+    assert [one["type"] for one in older if isinstance(one, dict)] == ["Action.Submit", "Action.Submit"]
+    for button, one in zip(pressed, older, strict=True):
+        assert isinstance(one, dict)
+        assert {key: one.get(key) for key in ("title", "data", "style")} == {
+            key: button.get(key) for key in ("title", "data", "style")
+        }
+
+
+def test_what_is_recommended_stands_first_in_its_row() -> None:
+    row = (Button("Retry", "t1"), Button("I did it by hand", "t2", Style.PRIMARY), Button("Skip", "t3", Style.DANGER))
+    assert tokens(adaptive_card(Card("C", "n", sections=(Section(buttons=row),)))) == ["t2", "t1", "t3"]
+
+
+def test_a_date_and_a_time_are_picked() -> None:
+    day, hour = (part for part in parts(adaptive_card(CARDS["when"])) if str(part.get("type")).startswith("Input."))
+    assert (day["type"], day["value"], day["label"]) == ("Input.Date", "2026-11-30", "On (Europe/London)")
+    assert (hour["type"], "value" in hour) == ("Input.Time", False)
+
+
 def test_a_field_cannot_replace_the_token_or_another_field() -> None:
     with pytest.raises(ValueError, match="can't be called 'token'"):
         adaptive_card(Card("C", "n", sections=(Section(fields=(Field("token", "T"),)),)))
@@ -123,10 +144,15 @@ def test_a_card_of_fields_alone_that_is_too_large_is_refused_by_name() -> None:
 
 
 def test_at_most_six_buttons_stand_in_a_row_and_none_is_lost() -> None:
-    row = tuple(Button(f"Choice {number}", f"t{number}") for number in range(14))
+    row = tuple(Button(chr(65 + number), f"t{number}") for number in range(14))
     drawn = adaptive_card(Card("C", "n", sections=(Section(buttons=row),)))
     rows = [part["actions"] for part in parts(drawn, "ActionSet")]
     assert [len(actions) for actions in rows if isinstance(actions, list)] == [6, 6, 2]
+    long = (Button("Approve all: lock out Jane Doe, and the rest", "t0"), Button("Reject", "t1"), Button("Back", "t2"))
+    rows = [
+        part["actions"] for part in parts(adaptive_card(Card("C", "n", sections=(Section(buttons=long),))), "ActionSet")
+    ]
+    assert [len(actions) for actions in rows if isinstance(actions, list)] == [1, 2]
     assert tokens(drawn) == [f"t{number}" for number in range(14)]
     assert len(tokens(adaptive_card(replace(REVIEW, progress=None)))) == 13
 
@@ -142,5 +168,5 @@ def test_whatever_stands_in_a_directory_the_card_is_small_enough_and_literal(car
     drawn = adaptive_card(card)
     assert len(json.dumps(drawn, ensure_ascii=False).encode()) <= 25_000
     assert {str(part["type"]) for part in parts(drawn) if "type" in part} <= LITERAL | INPUTS
-    assert tokens(drawn) == [button.token for button in card.buttons]
+    assert sorted(map(str, tokens(drawn))) == sorted(button.token for button in card.buttons)
     assert not {"\u202e", "\u2066", "\x00"} & set(json.dumps(drawn, ensure_ascii=False))

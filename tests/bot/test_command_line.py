@@ -34,7 +34,7 @@ from handlers.command_line import put_away_all
 from handlers.conversation import Card, Check, Fact, Mark, Section, text
 from handlers.people import Roster
 from tests.city import City
-from tests.journeys import submits
+from tests.journeys import chooses, submits
 from tests.toy import Toy, ToyWorld
 from tests.world import World, roster
 
@@ -73,6 +73,9 @@ class Machine:
 
     async def approves(self, person: str, *digests: str, case: str = "1000", proofs: tuple[str, ...] = ()) -> Answer:
         return await self.says(person, command="approve", case=case, digests=[*digests], proofs=[*proofs])
+
+    async def says_go(self, person: str, *digests: str, case: str = "1000") -> Answer:
+        return await self.says(person, command="go", case=case, digests=[*digests])
 
     async def posts(self, body: bytes, headers: Mapping[str, str] | Mapping[bytes, bytes]) -> httpx.Response:
         """A request as it is, with nothing mended."""
@@ -381,7 +384,7 @@ async def test_a_key_that_is_lost_bars_nobody_else(asked: Machine, approval: byt
 
 
 async def test_a_command_of_another_version_is_one_sentence(asked: Machine) -> None:
-    told = await asked.says("ada", command="go")
+    told = await asked.says("ada", command="undo")
     assert told.text == "This command and the service are not of one version: restart the service, then try again."
 
 
@@ -516,3 +519,54 @@ async def test_the_lock_out_goes_on_while_slack_is_down(tmp_path: Path) -> None:
     await city.stop()
     code, _ = await types("status")
     assert code == 2
+
+
+@pytest.fixture
+async def on_go(machine: Machine, toys: ToyWorld) -> Machine:
+    """Jane's lock-out is approved and waits for the go."""
+    await chooses(machine.world)
+    for label in ("Dismissed", "Yes", "When I say go", "Submit"):
+        await machine.world.clicks("maria", label)
+    await machine.world.clicks("sam", "Approve")
+    return machine
+
+
+async def test_go_is_asked_twice_here_too_what_is_shown_then_its_digest(on_go: Machine, toys: ToyWorld) -> None:
+    (digest,) = await on_go.digests()
+    case = await on_go.number()
+    shown = await on_go.says_go("ada", case=case)
+    assert not shown.done
+    assert f"the lock-out: offboard go {case} --digest {digest[:16]}" in shown.text
+    assert toys.named("Jane Doe").open
+    told = await on_go.says_go("ada", digest[:16], case=case)
+    assert told.done, told.text
+    assert not toys.named("Jane Doe").open
+    said = [row.what for row in await on_go.world.history() if row.person == "ada"]
+    assert said == ["go pressed", "cut-off"]
+
+
+async def test_whoever_pressed_go_before_the_chat_failed_confirms_here(on_go: Machine, toys: ToyWorld) -> None:
+    (digest,) = await on_go.digests()
+    await on_go.world.clicks("priya", "Go:")
+    refused = await on_go.says_go("ada", digest, case=await on_go.number())
+    assert "Priya Rao pressed Go, so it is theirs to confirm." in refused.text
+    assert toys.named("Jane Doe").open
+    assert (await on_go.says_go("priya", digest, case=await on_go.number())).done
+    assert not toys.named("Jane Doe").open
+
+
+async def test_go_to_what_was_not_shown_begins_nothing(on_go: Machine, toys: ToyWorld) -> None:
+    refused = await on_go.says_go("ada", "0123456789abcdef", case=await on_go.number())
+    assert "Nothing was begun." in refused.text
+    assert (
+        "Nothing of this case waits for an approval." in (await on_go.approves("ada", case=await on_go.number())).text
+    )
+    assert toys.named("Jane Doe").open
+
+
+async def test_there_is_no_go_to_what_nobody_has_approved(asked: Machine, toys: ToyWorld) -> None:
+    (digest,) = await asked.digests()
+    case = await asked.number()
+    assert "Nothing of this case waits for a go." in (await asked.says_go("ada", case=case)).text
+    assert "Nothing was begun." in (await asked.says_go("ada", digest, case=case)).text
+    assert toys.named("Jane Doe").open

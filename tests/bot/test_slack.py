@@ -14,7 +14,7 @@ from bot.lab.slack_limits import buttons, read
 from bot.slack.chat import SlackChat
 from bot.slack.edge import NOT_CONNECTED, NOT_PLACED, NOT_REACHED, slack_routes
 from handlers.conversation import Actor, Card, Inbound, Kind, Place, Reply
-from tests.bot.cards import APPROVAL, PROGRESS, QUESTION
+from tests.bot.cards import APPROVAL, PROGRESS, QUESTION, WHEN
 from tests.bot.conftest import SECRET, ToldHouse, World
 
 MARA = Actor("slack", "T0CONTOSO", "U0MARA")
@@ -103,6 +103,17 @@ async def test_a_field_left_empty_comes_empty(world: World) -> None:
     await world.chat.post(await world.chat.private(MARA), QUESTION)
     await world.slack.clicks("U0MARA", world.slack.private("U0MARA")[0], "Now")
     assert world.house.heard[0].values == {"date": "", "zone": "eu", "note": "She has the van."}
+
+
+async def test_a_date_and_a_time_come_as_they_were_picked_or_shown_or_empty(world: World) -> None:
+    await world.chat.post(await world.chat.private(MARA), WHEN)
+    [shown] = world.slack.private("U0MARA")
+    await world.slack.clicks("U0MARA", shown, "Now")
+    await world.slack.clicks("U0MARA", shown, "At that time", {"day": "2026-12-01", "hour": "17:00"})
+    assert [heard.values for heard in world.house.heard] == [
+        {"day": "2026-11-30", "hour": ""},
+        {"day": "2026-12-01", "hour": "17:00"},
+    ]
 
 
 async def test_what_was_typed_survives_a_redraw_of_the_same_question_only(world: World) -> None:

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from bot.settings import Settings, WrongSettings
+from bot.slack.settings import Slack
 from tests.bot.test_settings import Yaml, content, loaded
 
 OAUTH = {"client_id": "1.2", "client_secret": "env/CLIENT_SECRET", "key": "env/KEY"}
@@ -17,6 +18,12 @@ TEAMS: dict[str, object] = {"T0MSP": "msp", "T0C": "contoso"}
 
 def settled(folder: Path, values: Yaml) -> Settings:
     return cast("Settings", loaded(folder, values))
+
+
+def slack_of(folder: Path, values: Yaml) -> Slack:
+    slack = settled(folder, values).slack
+    assert slack is not None
+    return slack
 
 
 def changed(slack: dict[str, object], person: dict[str, object] | None = None) -> Yaml:
@@ -31,17 +38,17 @@ def changed(slack: dict[str, object], person: dict[str, object] | None = None) -
 
 
 def test_static_tokens_alone_are_taken_as_ever(tmp_path: Path) -> None:
-    slack = settled(tmp_path, content()).slack
+    slack = slack_of(tmp_path, content())
     assert slack.served == {"T0MSP", "T0C"}
     assert slack.bound == {}
 
 
 def test_workspaces_may_be_bound_and_tokens_installed(tmp_path: Path) -> None:
-    settings = settled(tmp_path, changed({"workspaces": None, "teams": TEAMS, "oauth": OAUTH}))
-    assert settings.slack.served == {"T0MSP", "T0C"}
-    assert settings.roster.bound == {"slack/T0MSP": ("msp",), "slack/T0C": ("contoso",)}
-    mixed = settled(tmp_path, changed({"workspaces": {"T0MSP": "env/TOKEN"}, "teams": TEAMS, "oauth": OAUTH}))
-    assert mixed.slack.served == {"T0MSP", "T0C"}
+    values = changed({"workspaces": None, "teams": TEAMS, "oauth": OAUTH})
+    assert slack_of(tmp_path, values).served == {"T0MSP", "T0C"}
+    assert settled(tmp_path, values).roster.bound == {"slack/T0MSP": ("msp",), "slack/T0C": ("contoso",)}
+    mixed = slack_of(tmp_path, changed({"workspaces": {"T0MSP": "env/TOKEN"}, "teams": TEAMS, "oauth": OAUTH}))
+    assert mixed.served == {"T0MSP", "T0C"}
 
 
 def test_a_workspace_may_be_several_clients(tmp_path: Path) -> None:
@@ -52,7 +59,7 @@ def test_a_workspace_may_be_several_clients(tmp_path: Path) -> None:
 
 
 def test_socket_mode_needs_no_signing_secret(tmp_path: Path) -> None:
-    slack = settled(tmp_path, changed({"signing_secret": None, "app_token": "env/APP_TOKEN"})).slack
+    slack = slack_of(tmp_path, changed({"signing_secret": None, "app_token": "env/APP_TOKEN"}))
     assert (slack.app_token, slack.signing_secret) == ("env/APP_TOKEN", "")
 
 

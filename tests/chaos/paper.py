@@ -161,9 +161,13 @@ class Paper:
         with_person = [row for row in rows if StepState(row.state) in WITH_PERSON and row.plan_id in approved]
         there = [str(task["notes"]) for task in desk.tasks if not task["closedFlag"]]
         for row in rows:
-            count, wanted = sum(row.id in one for one in there), int(row in with_person)
+            count, wanted = sum(row.id in one for one in there), int(told and row in with_person)
             if count != wanted:
                 yield f"{row.step} is {row.state} and has {count} open tasks on the ticket"
+        # Before access has ended, which step it is would tell whom: one neutral task stands for all.
+        neutral = sum(".attention]" in one for one in there)
+        if neutral != int(bool(with_person) and not told):
+            yield f"{neutral} neutral tasks stand on the ticket"
         moving = any(StepState(row.state) not in SETTLED | WITH_PERSON for row in rows)
         undecided = any(PlanState(plan.state) in UNDECIDED for plan in plans)
         if ticket["closedFlag"] is not (not with_person and not moving and not undecided):

@@ -84,6 +84,7 @@ MAY: dict[Right, set[str]] = {
     Right.VOUCH: {"the manager who asked", "the contact a technician named"},
     Right.APPROVE: STAFF - {"the technician who entered it"},
     Right.BILL: {"a billing person", "a billing admin, of our own people"},
+    Right.GO: STAFF | {"the manager who asked", "the contact a technician named", "its technician, no client chosen"},
     Right.REPAIR: STAFF,
     Right.WORK: STAFF,
     Right.NAME: STAFF | {"the manager who asked", "the contact a technician named", "its technician, no client chosen"},

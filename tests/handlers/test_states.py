@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from handlers.cases.states import (
+    HELD,
     PLAN_MOVES,
     SETTLED,
     STEP_MOVES,
@@ -56,9 +57,9 @@ def test_every_state_of_a_step_can_be_reached_and_left_unless_it_is_settled() ->
     assert {state for state, _ in STEP_MOVES} - {StepState.DONE} == set(StepState) - SETTLED
 
 
-def test_nothing_approved_goes_back_to_waiting_for_approval() -> None:
+def test_nothing_that_has_begun_goes_back_to_waiting_for_approval() -> None:
     into = {state for (state, _), to in PLAN_MOVES.items() if to is PlanState.AWAITING_APPROVAL}
-    assert into == {PlanState.DRAFT}
+    assert into == {PlanState.DRAFT} | HELD
 
 
 @pytest.mark.parametrize(

@@ -104,17 +104,27 @@ async def test_a_lock_out_can_be_approved_after_slack_was_down_for_an_hour(
     assert toys.effects
 
 
-async def test_a_card_whose_person_is_gone_for_good_is_not_tried_again(world: World, moody: Moody) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ChatError("slack", "conversations.open", "user_not_found", None),
+        ChatError("teams", "send", "has blocked the app", None, hopeless=True),
+    ],
+    ids=str,
+)
+async def test_a_card_whose_person_is_gone_for_good_is_not_tried_again(
+    world: World, moody: Moody, fault: ChatError
+) -> None:
     await submits(world)
     case = await case_of(world)
-    moody.fault, moody.channel = ChatError("slack", "conversations.open", "user_not_found", None), "D-noor"
+    moody.fault, moody.channel = fault, "D-noor"
     card = await world.house.store.write(
         lambda session: cards.show_person(session, world.house, case.id, cards.STATUS, "maria", "slack/T-CONTOSO/maria")
     )
     moody.channel = "D-maria"
     await world.settle()
     row = await world.house.store.read(lambda session: session.get_one(CardRow, card.id))
-    assert "user_not_found" in row.dead
+    assert row.dead == str(fault)
 
 
 async def test_whoever_may_approve_gets_a_card_to_approve_on_with_the_status(world: World, toys: ToyWorld) -> None:

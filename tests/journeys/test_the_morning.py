@@ -84,3 +84,25 @@ async def test_our_own_people_are_told_of_to_the_admins_alone(tmp_path: Path) ->
         await it_is(own, 24, 8)
         assert said(own) == []
         assert len(said(own, "ada")) == 1
+
+
+async def test_whose_access_ends_today_comes_before_everything(contoso: Company) -> None:
+    await contoso.begins("Jane Doe", "Head of Sales", when="At that time", day="2026-11-24", hour="17:00")
+    await contoso.accepts()
+    await contoso.clicks("Submit")
+    await contoso.approved()
+    await it_is(contoso, 24, 8)
+    (read,) = said(contoso)
+    assert read.splitlines()[1:3] == ["Whose access ends", "[pending] 24 Nov 2026, 17:00 (UTC), case 1, Jane Doe"]
+    await it_is(contoso, 25, 8)
+    assert "Whose access ends" not in said(contoso)[-1]
+
+
+async def test_who_waits_for_a_go_is_said_every_morning(contoso: Company) -> None:
+    await contoso.begins("Jane Doe", "Head of Sales", when="When I say go")
+    await contoso.accepts()
+    await contoso.clicks("Submit")
+    await contoso.approved()
+    for day in (24, 25):
+        await it_is(contoso, day, 8)
+        assert "[person] On go, case 1, Jane Doe" in said(contoso)[-1]

@@ -2,9 +2,9 @@
 
 from alembic import context
 
-from handlers.cases import desk_entry, newcomer, tables
+from handlers.cases import desk_entry, homes, newcomer, tables
 
-_TABLES = (tables.SQLModel, desk_entry.DeskEntry, newcomer.Newcomer)
+_TABLES = (tables.SQLModel, desk_entry.DeskEntry, newcomer.Newcomer, homes.HomeRow)
 OURS = {table.name for table in _TABLES[0].metadata.tables.values()}
 
 context.configure(

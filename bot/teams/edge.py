@@ -1,0 +1,333 @@
+"""Hears Teams: signed activities become Inbound, and are answered after the commit.
+
+A press is an invoke, and its answer is the next card: the person sees it at once. That answer is theirs alone, so the
+message itself is edited beside it, for everybody else and for the next time it is opened. Teams waits some ten seconds
+for an answer (msteams-docs issues 6461 and 13460). An activity that comes twice carries the same ids, and the same key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from aiohttp import web
+from pydantic import JsonValue
+
+from bot.teams.cards import AdaptiveCard, adaptive_card
+from bot.teams.chat import Home, TeamsChat
+from bot.teams.gate import LOOPBACK, Gate, NotAdmitted, serves
+from bot.teams.heard import Malformed, Nobody, Origin, inner, origin, pressed, submitted, tenant_of, text, typed
+from bot.teams.wire import CARD, TeamsWire
+from handlers.conversation import Card, ChatError, Inbound, Message, Place, Reply
+
+log = logging.getLogger("offboard.teams")
+
+PATH = "/api/messages"
+LONGEST_BODY = 256 * 1024
+LINE = "application/vnd.microsoft.activity.message"
+ERROR = "application/vnd.microsoft.error"
+INLINE = 5.0
+"""Seconds an invoke waits for the card it answers with; the message is edited in any case."""
+REVEALED_WITHIN = 8.0
+TOLD_AGAIN = 3_600.0
+"""Seconds until a conversation of a tenant that is none of ours is told so once more."""
+
+NOT_REACHED = "That did not reach us, so nothing has happened. Please try again."
+NOT_PLACED = "Teams did not say who you are and where, so nothing was done."
+NOT_CONNECTED = "This organisation is not connected to offboard yet. Ask your service provider to add it."
+NOT_REVEALED = "That could not be fetched. Issue it in the system itself."
+NOT_OURS = "That is no button of a card of mine, so nothing was done."
+NOT_KNOWN = "I can't do that in Teams, so nothing was done."
+NOT_HERE = "Please write to me here: in a channel others read along. Nothing was done."
+IN_PRIVATE = "I answer in our private chat."
+NOTED = "Noted."
+
+Answer = dict[str, JsonValue]
+Body = Mapping[str, JsonValue]
+
+
+class House(Protocol):
+    """What the edge needs of the handlers."""
+
+    async def hear(self, inbound: Inbound) -> Reply:
+        """Decide and commit. The same dedupe key twice changes nothing twice."""
+        ...
+
+    async def answer(self, card_id: str, show: Callable[[Card], Awaitable[None]]) -> None:
+        """Show the card from the committed state through `show`, which may raise ChatError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Which tenants are heard, whose channels may be spoken in, and where our token may travel."""
+
+    tenants: frozenset[str]
+    msp: frozenset[str]
+    hosts: frozenset[str]
+    local_only: bool = False
+    """Nothing is signed, so nothing may come from another machine."""
+
+
+class TeamsEdge:
+    """One route for every tenant, and the tasks that answer after the acknowledgement."""
+
+    def __init__(self, house: House, chat: TeamsChat, wire: TeamsWire, gate: Gate, ours: Ours) -> None:
+        self._house, self._chat, self._wire, self._gate, self._ours = house, chat, wire, gate, ours
+        self._tasks = set[asyncio.Task[None]]()
+        self._told: dict[str, float] = {}
+        self.revealed_within = REVEALED_WITHIN
+        self._invokes: Mapping[str, Callable[[Body], Awaitable[Answer]]] = {
+            "adaptiveCard/action": self._press,
+            "application/search": self._search,
+        }
+        """Every invoke that means something; its name → what is done."""
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """One POST. 401 for what nobody signed, 400 for what nobody can read, else 200."""
+        try:
+            body = await self._admitted(request)
+        except NotAdmitted as why:
+            log.warning("a Teams request was refused: %s", why)
+            return web.json_response({"error": "unauthorized"}, status=401)
+        except Malformed:
+            return web.json_response({"error": "unreadable"}, status=400)
+        try:
+            answer = await self._wire.hear(body, lambda: self._about(body))
+        except Exception as error:  # noqa: BLE001 - Teams and the person must hear something
+            _unheard(error)
+            answer = _line(NOT_REACHED) if body.get("type") == "invoke" else None
+        return web.json_response(answer) if answer is not None else web.Response(status=200)
+
+    async def _admitted(self, request: web.Request) -> Body:
+        """The activity; nothing unsigned is parsed. Raises NotAdmitted and Malformed."""
+        if self._ours.local_only and not _from_here(request):
+            raise NotAdmitted("it came from another machine")
+        claims = await self._gate.admit(request.headers.get("Authorization", ""))
+        body = _read(await _bytes(request))
+        service_url = text(body, "serviceUrl", "")
+        if claims.service_url not in {None, service_url} or not serves(service_url, self._ours.hosts):
+            raise NotAdmitted("its service URL is none of ours")
+        return body
+
+    async def settle(self) -> None:
+        """Wait until everything that answers after an acknowledgement has done so."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+
+    async def _about(self, body: Body) -> Answer | None:
+        """Whose is it, then what is it."""
+        kind = body.get("type")
+        try:
+            ours = tenant_of(body) in self._ours.tenants
+        except Nobody as error:
+            log.warning("a Teams activity was refused: %s", error)
+            return _error(NOT_PLACED) if kind == "invoke" else None
+        if not ours:
+            return self._not_connected(body)
+        if kind == "invoke":
+            handle = self._invokes.get(text(body, "name", ""))
+            return await handle(body) if handle else _error(NOT_KNOWN)
+        if kind == "message":
+            await self._message(body)
+        elif kind in {"installationUpdate", "conversationUpdate"}:
+            await self._moved(body)
+        return None
+
+    # --- what people do -------------------------------------------------------------------------
+
+    async def _message(self, body: Body) -> None:
+        line = NOT_PLACED
+        try:
+            by = origin(body)
+            line = NOT_OURS
+            inbound = submitted(body, by) or typed(body, by)
+        except Malformed as error:
+            log.warning("a Teams message was refused: %s", error)
+            self._refuse(body, line)
+            return
+        await self._remember(by, body)
+        if not by.place.private and by.place.workspace not in self._ours.msp:
+            # Where a client's people read along nothing is said, and nothing done.
+            self._start(self._say_privately(by, NOT_HERE))
+            return
+        reply = await self._hear(inbound)
+        if reply.line and not by.place.private and not inbound.token:
+            self._start(self._chat.say(by.place, IN_PRIVATE))
+        if reply.card:
+            message = Message(by.place, text(body, "replyToId", ""))
+            self._start(self._house.answer(reply.card, lambda card: self._chat.update(message, card)))
+        # Where it can't be shown to one person alone and kept nowhere, a secret is not even fetched.
+        line = "\n".join(part for part in (reply.line, NOT_REVEALED if reply.secret else "") if part)
+        if line:
+            self._start(self._say_privately(by, line))
+
+    async def _press(self, body: Body) -> Answer:
+        line = NOT_PLACED
+        try:
+            by = origin(body)
+            line = NOT_OURS
+            inbound = pressed(body, by)
+        except Malformed as error:
+            log.warning("a press in Teams was refused: %s", error)
+            return _error(line)
+        await self._remember(by, body)
+        reply = await self._hear(inbound)
+        line = "\n".join([part for part in (reply.line, await self._revealed(reply)) if part])
+        card = await self._redraw(reply.card, Message(by.place, text(body, "replyToId", "")), inline=not line)
+        if line or card is None:
+            return _line(line or NOTED)
+        return {"statusCode": 200, "type": CARD, "value": card}
+
+    async def _search(self, body: Body) -> Answer:
+        """Nothing is looked up while somebody types yet."""
+        return {
+            "statusCode": 200,
+            "type": "application/vnd.microsoft.search.searchResponse",
+            "value": {"results": []},
+        }
+
+    async def _moved(self, body: Body) -> None:
+        """The app was installed for somebody, or removed."""
+        try:
+            by = origin(body)
+        except Malformed:
+            return  # a team or a chat was changed by nobody in particular
+        if by.place.private and body.get("action") == "remove":
+            await self._chat.forget(by.actor.workspace, by.actor.user)
+        else:
+            await self._remember(by, body)
+
+    async def _hear(self, inbound: Inbound) -> Reply:
+        try:
+            return await self._house.hear(inbound)
+        except Exception as error:  # noqa: BLE001 - the person must hear that nothing happened
+            _unheard(error)
+            return Reply(NOT_REACHED)
+
+    # --- how they are answered ------------------------------------------------------------------
+
+    async def _redraw(self, card_id: str, message: Message, *, inline: bool) -> AdaptiveCard | None:
+        """Edit the message the press was on; with `inline`, answer its card as soon as it is drawn."""
+        if not card_id:
+            return None
+        drawn: asyncio.Future[AdaptiveCard] = asyncio.get_running_loop().create_future()
+
+        async def show(card: Card) -> None:
+            with contextlib.suppress(ValueError):  # one too big to be shown is refused below
+                drawn.set_result(adaptive_card(card))
+            await self._chat.update(message, card)
+
+        task = self._start(self._house.answer(card_id, show))
+        if not inline:
+            return None
+        await asyncio.wait({task, drawn}, timeout=INLINE, return_when=asyncio.FIRST_COMPLETED)
+        return drawn.result() if drawn.done() else None
+
+    async def _revealed(self, reply: Reply) -> str:
+        """What only whoever pressed may see, and is kept nowhere."""
+        if reply.secret is None:
+            return ""
+        try:
+            async with asyncio.timeout(self.revealed_within):
+                return await reply.secret()
+        except Exception as error:  # noqa: BLE001 - the person must hear that nothing came of it
+            _unheard(error)
+            return NOT_REVEALED
+
+    async def _say_privately(self, by: Origin, line: str) -> None:
+        """To that person alone, wherever they wrote."""
+        await self._chat.say(by.place if by.place.private else await self._chat.private(by.actor), line)
+
+    def _refuse(self, body: Body, line: str) -> None:
+        """Nobody may have written it: said where it was written, which betrays nothing."""
+        conversation = inner(body, "conversation", {})
+        if conversation.get("conversationType") == "personal" and (channel := text(conversation, "id", "")):
+            self._start(self._chat.say(Place("teams", tenant_of(body), channel, private=True), line))
+
+    def _not_connected(self, body: Body) -> Answer | None:
+        """One neutral answer to another tenant, however often it asks."""
+        kind, conversation = body.get("type"), inner(body, "conversation", {})
+        if kind == "invoke":
+            return _error(NOT_CONNECTED)
+        channel, now = text(conversation, "id", ""), time.monotonic()
+        last = self._told.get(channel, -TOLD_AGAIN)
+        if kind == "message" and conversation.get("conversationType") == "personal" and now - last >= TOLD_AGAIN:
+            log.warning("a Teams tenant that is not in the configuration wrote to us")
+            if len(self._told) >= 1_000:
+                self._told.clear()
+            self._told[channel] = now
+            self._start(self._chat.tell(text(body, "serviceUrl"), channel, NOT_CONNECTED))
+        return None
+
+    async def _remember(self, by: Origin, body: Body) -> None:
+        service_url = text(body, "serviceUrl")
+        try:
+            await self._chat.remember(Home(by.actor.workspace, "", "", service_url))
+            if by.place.private:
+                await self._chat.remember(Home(by.actor.workspace, by.actor.user, by.place.channel, service_url))
+        except Exception as error:  # noqa: BLE001 - what they did counts all the same
+            log.error("where somebody is reached in Teams was not kept: %s", type(error).__name__)
+
+    def _start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(_logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+async def _bytes(request: web.Request) -> bytes:
+    if (request.content_length or 0) > LONGEST_BODY:
+        raise Malformed("it is too long")
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise Malformed("it is too long") from None
+
+
+def _read(raw: bytes) -> Body:
+    """The activity. Raises Malformed."""
+    try:
+        body: object = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Malformed("it is no JSON") from None
+    if not isinstance(body, dict):
+        raise Malformed("it is no block of keys")
+    return cast("Body", body)
+
+
+def _line(line: str) -> Answer:
+    """Shown to whoever pressed, and to nobody else."""
+    return {"statusCode": 200, "type": LINE, "value": line}
+
+
+def _error(message: str) -> Answer:
+    """The same, where nothing was even heard."""
+    return {"statusCode": 400, "type": ERROR, "value": {"code": "BadRequest", "message": message}}
+
+
+def _from_here(request: web.Request) -> bool:
+    """From this machine, and by no proxy."""
+    if any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "Via")):
+        return False
+    return request.remote in LOOPBACK
+
+
+def _unheard(error: Exception) -> None:
+    # The type alone: a message could quote what a person wrote or a vendor said.
+    log.error("something done in Teams was not heard: %s", type(error).__name__)
+
+
+async def _logged(work: Coroutine[object, object, None]) -> None:
+    try:
+        await work
+    except ChatError as error:
+        log.warning("an answer in Teams was not delivered: %s", error)
+    except Exception as error:  # noqa: BLE001 - the last stop of an answer; the sender draws the card again
+        log.error("an answer in Teams failed: %s", type(error).__name__)
