@@ -48,7 +48,7 @@ def demo(
     *,
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
 ) -> None:
-    """Try it: a simulated Microsoft tenant, a stand-in for Slack, the real bot, and a page to click."""
+    """Try it: simulated Microsoft tenants, stand-ins for Slack and Teams, the real bot, and a page to click."""
     from bot.lab.demo import serve
 
     serve(port, folder, open_page=open_page)
@@ -59,7 +59,7 @@ def lab(
     port: Annotated[int, typer.Option(help="Port of the lab's page.")] = 8765,
     folder: Annotated[Path, typer.Option(help="Where the lab writes clients.yml and its certificate.")] = Path(".demo"),
 ) -> None:
-    """Start only the stand-ins (Slack, Microsoft), to point an `offboard run` of your own at."""
+    """Start only the stand-ins (Slack, Teams, Microsoft), to point an `offboard run` of your own at."""
     from bot.lab.demo import serve_lab
 
     serve_lab(port, folder)

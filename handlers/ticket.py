@@ -64,9 +64,10 @@ def wanted(session: Session, house: House, case: Case) -> Wanted:
     reported = bool(cards.alive(session, case.id, cards.REPORT))
     with_person = [row for row in rows if StepState(row.state) in WITH_PERSON]
     plain, named = f"User change, case {case.number}", f"Offboarding {case.leaver_name[:60]}, case {case.number}"
-    # Which step it is would tell whom: until the ticket may, it is one task, whatever is stuck.
-    attention = {f"{key}.attention": f"Case {case.number}: a step needs a person. The card in chat says which."}
-    attention = attention if with_person else {}
+    # Which step it is would tell whom: until the ticket may, one task stands for whatever is stuck. Once that is
+    # settled it is closed for good, so the next one that is stuck has another.
+    neutral = f"Case {case.number}: a step needs a person. The card in chat says which."
+    attention = {f"{key}.attention.{row.id}.{row.attempt}": neutral for row in with_person[:1]}
     return Wanted(
         summary=named if told else plain,
         ours=frozenset({named, plain}),

@@ -11,6 +11,11 @@ from tests.toy import Toy, ToyWorld
 from tests.world import World, roster
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Journeys say what it does."""
+    parser.addoption("--everywhere", action="store_true", help="every journey on Slack, in Teams, and mixed")
+
+
 @pytest.fixture
 def toys() -> ToyWorld:
     """The toy directory with two people in it."""

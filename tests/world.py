@@ -135,16 +135,16 @@ def on_every_platform(card: Card) -> None:
 
 
 class MemoryChat:
-    """A platform that is neither Slack nor Teams: it keeps cards as they are."""
+    """Every platform at once, and none: it keeps cards as they are."""
 
-    platform = "slack"
+    platform = "any"
 
     def __init__(self) -> None:
         self.shown: list[Shown] = []
         self._ids = itertools.count(1)
 
     async def private(self, actor: Actor) -> Place:
-        return Place(self.platform, actor.workspace, f"D-{actor.user}", private=True)
+        return Place(actor.platform, actor.workspace, f"D-{actor.user}", private=True)
 
     async def post(self, place: Place, card: Card) -> Message:
         on_every_platform(card)
@@ -175,17 +175,44 @@ def words(card: Card) -> str:
     return "\n".join(line for line in lines if line)
 
 
+@dataclass(frozen=True)
+class Where:
+    """On which platforms people are: the clients' and the MSP's."""
+
+    clients: str
+    msp: str
+
+    @property
+    def both(self) -> tuple[str, ...]:
+        """Each of them once."""
+        return tuple(dict.fromkeys((self.clients, self.msp)))
+
+
+PLATFORMS = {"slack": Where("slack", "slack"), "teams": Where("teams", "teams"), "mixed": Where("teams", "slack")}
+
+
+@dataclass
+class Stage:
+    """Where this test's people are; Slack, unless a journey says otherwise."""
+
+    where: Where
+
+
+STAGE = Stage(PLATFORMS["slack"])
+
+
 def roster(**changes: object) -> Roster:
     """The people of the tests: Maria manages Contoso; Sam and Priya are technicians; Ada is the admin."""
+    theirs, ours = STAGE.where.clients, STAGE.where.msp
     people: list[dict[str, object]] = [
-        {"id": "maria", "name": "Maria Lopez", "identities": ["slack/T-CONTOSO/maria"], "manages": ["contoso"],
+        {"id": "maria", "name": "Maria Lopez", "identities": [f"{theirs}/T-CONTOSO/maria"], "manages": ["contoso"],
          "mail": "maria.lopez@toy.example"},
-        {"id": "noor", "name": "Noor Haddad", "identities": ["slack/T-CONTOSO/noor"], "manages": ["contoso"]},
-        {"id": "sam", "name": "Sam Lee", "identities": ["slack/T-MSP/sam"], "technician": True},
-        {"id": "priya", "name": "Priya Rao", "identities": ["slack/T-MSP/priya"], "technician": True},
-        {"id": "ada", "name": "Ada Byrne", "identities": ["slack/T-MSP/ada"], "admin": True, "manages": ["own"]},
-        {"id": "bill", "name": "Bill Penny", "identities": ["slack/T-MSP/bill"], "billing": True},
-        {"id": "finn", "name": "Finn Fabric", "identities": ["slack/T-FABRIKAM/finn"], "manages": ["fabrikam"]},
+        {"id": "noor", "name": "Noor Haddad", "identities": [f"{theirs}/T-CONTOSO/noor"], "manages": ["contoso"]},
+        {"id": "sam", "name": "Sam Lee", "identities": [f"{ours}/T-MSP/sam"], "technician": True},
+        {"id": "priya", "name": "Priya Rao", "identities": [f"{ours}/T-MSP/priya"], "technician": True},
+        {"id": "ada", "name": "Ada Byrne", "identities": [f"{ours}/T-MSP/ada"], "admin": True, "manages": ["own"]},
+        {"id": "bill", "name": "Bill Penny", "identities": [f"{ours}/T-MSP/bill"], "billing": True},
+        {"id": "finn", "name": "Finn Fabric", "identities": [f"{theirs}/T-FABRIKAM/finn"], "manages": ["fabrikam"]},
     ]  # fmt: skip
     contoso: dict[str, object] = {"id": "contoso", "name": "Contoso Ltd", "systems": {"toy": {}}, "dry_run": False}
     contoso.update(changes)
@@ -197,7 +224,7 @@ def roster(**changes: object) -> Roster:
         "dry_run": False,
     }
     fabrikam: dict[str, object] = {"id": "fabrikam", "name": "Fabrikam Inc", "systems": {"toy": {}}, "dry_run": False}
-    channel = {"platform": "slack", "workspace": "T-MSP"}
+    channel = {"platform": ours, "workspace": "T-MSP"}
     return Roster.model_validate(
         {
             "msp": {
@@ -261,7 +288,7 @@ class World:
             queue=queue,
             clock=clock,
             surroundings=surroundings,
-            chats={"slack": chat},
+            chats=dict.fromkeys(STAGE.where.both, chat),
             page=page,
             new_id=_id,
             new_token=lambda: secrets.token_urlsafe(16),
@@ -279,13 +306,13 @@ class World:
 
     def actor(self, person: str) -> Actor:
         found = self.house.roster.person(person)
-        return found.actors[0] if found else Actor("slack", self.strangers_from, person)
+        return found.actors[0] if found else Actor(STAGE.where.clients, self.strangers_from, person)
 
     async def types(self, person: str, line: str, *, channel: str = "", dedupe: str = "") -> Reply:
         """Type a slash command in the private chat, or in a channel."""
         actor = self.actor(person)
         command, _, rest = line.removeprefix("/").partition(" ")
-        place = Place("slack", actor.workspace, channel or f"D-{actor.user}", private=not channel)
+        place = Place(actor.platform, actor.workspace, channel or f"D-{actor.user}", private=not channel)
         key = dedupe or f"key-{next(self._keys)}"
         reply = await hear(self.house, Inbound(Kind.COMMAND, actor, place, key, command, rest))
         await self.settle()

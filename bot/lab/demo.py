@@ -1,4 +1,4 @@
-"""`offboard demo` and `offboard lab`: stand-ins for Slack and clients' systems, a page; in the demo the bot, too."""
+"""`offboard demo` and `offboard lab`: stand-ins for Slack, Teams and clients' systems, a page; in the demo the bot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import fcntl
 import secrets
-import shutil
 import signal
 import socket
 import sys
@@ -22,10 +21,13 @@ from bot.lab import sample_clients
 from bot.lab.companies import SECRETS, Companies
 from bot.lab.demo_bot import BotControl, BotProcess, BotState, NotUp, free_port, healthy
 from bot.lab.demo_stage import Stage
+from bot.lab.demo_teams import TeamsStage
 from bot.lab.demo_tenants import Tenants
 
 BOT_PORT = 8700
 """Where `offboard run` listens unless told otherwise."""
+PATHS = {"Slack": "/slack/events", "Teams": "/api/messages"}
+"""Where it hears them."""
 
 
 class CannotStart(Exception):
@@ -37,6 +39,7 @@ class Lab:
     """The stand-ins, listening, and the files that point a bot at them."""
 
     stage: Stage
+    teams: TeamsStage
     tenants: Tenants
     clients: Path
     ca_file: Path
@@ -62,6 +65,7 @@ class Lab:
     async def stop(self) -> None:
         """Stop listening."""
         await self.stage.slack.stop()
+        await self.teams.teams.stop()
         await self.tenants.companies.stop()
 
 
@@ -81,12 +85,13 @@ async def open_lab(folder: Path, bot_port: int) -> Lab:
     """Start the stand-ins and write what a bot needs to find them into the folder, an absolute path that exists."""
     signing_secret = secrets.token_hex(16)
     stage, companies = Stage(signing_secret), Companies()
+    teams = TeamsStage(stage.deeds)
     slack_api = await stage.start()
     await companies.start()
+    await teams.start(folder)
     tenants = Tenants(companies)
-    ca_file = folder / "ca.pem"
-    shutil.copyfile(companies.microsoft.ca_file, ca_file)
-    stage.slack.bot_url = f"http://127.0.0.1:{bot_port}/slack/events"
+    ca_file = _trusted(folder, Path(companies.microsoft.ca_file), teams.teams.ca_file)
+    stage.slack.bot_url, teams.teams.bot_url = (f"http://127.0.0.1:{bot_port}{path}" for path in PATHS.values())
 
     def write(rehearsing: frozenset[str]) -> Path:
         clients = (
@@ -95,9 +100,16 @@ async def open_lab(folder: Path, bot_port: int) -> Lab:
             )
             for one in tenants.ids
         )
-        return sample_clients.write(folder, slack_api, signing_secret, tuple(clients))
+        return sample_clients.write(folder, slack_api, signing_secret, tuple(clients), teams.configured())
 
-    return Lab(stage, tenants, write(frozenset()), ca_file, f"sqlite:///{folder / 'offboard.db'}", write)
+    return Lab(stage, teams, tenants, write(frozenset()), ca_file, f"sqlite:///{folder / 'offboard.db'}", write)
+
+
+def _trusted(folder: Path, *authorities: Path) -> Path:
+    """One file of them all: the clients' systems have one, and where the bot's token for Teams comes from another."""
+    file = folder / "ca.pem"
+    file.write_bytes(b"".join(one.read_bytes() for one in authorities))
+    return file
 
 
 async def _demo(port: int, folder: Path, stop: asyncio.Event, *, open_page: bool) -> None:
@@ -132,7 +144,10 @@ async def _lab(port: int, folder: Path, stop: asyncio.Event) -> None:
             for name, value in lab.environment(BOT_PORT).items():
                 if name != "OFFBOARD_PORT":
                     typer.echo(f"export {name}={value}")
-            typer.echo(f"{_started_as()} run\n\nCtrl-C ends the lab.")
+            typer.echo(f"{_started_as()} run\n")
+            for platform, path in PATHS.items():
+                typer.echo(f"What is done in {platform} is posted to http://127.0.0.1:{BOT_PORT}{path}.")
+            typer.echo("clients.yml has a block for each; the certificate is for both. Ctrl-C ends the lab.")
             await _page(lab, page_socket, stop, bot=None)
         finally:
             await lab.stop()
@@ -196,9 +211,9 @@ async def _page(lab: Lab, page_socket: socket.socket, stop: asyncio.Event, *, bo
 
     outside, begun = _Watch(f"http://127.0.0.1:{BOT_PORT}"), set[asyncio.Task[None]]()
     if bot is None:
-        page.build(lab.stage, lab.tenants, BotControl(lambda: outside.state))
+        page.build(lab.stage, lab.teams, lab.tenants, BotControl(lambda: outside.state))
     else:
-        page.build(lab.stage, lab.tenants, _control(lab, bot, begun))
+        page.build(lab.stage, lab.teams, lab.tenants, _control(lab, bot, begun))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     ui.run_with(app, title="offboard – demo", favicon="👋", tailwind=False, show_welcome_message=False)
     # A browser keeps its line open: it is not waited for.

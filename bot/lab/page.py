@@ -1,4 +1,4 @@
-"""The demo's page: Slack on the left, the client's systems on the right, and what to do next above both."""
+"""The demo's page: Slack and Teams on the left, the client's systems on the right, what to do next above both."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from nicegui import ui
 
 from bot.lab import sample_clients
 from bot.lab.demo_bot import BotControl, BotState
-from bot.lab.demo_stage import Stage
+from bot.lab.demo_stage import Deed, Stage
+from bot.lab.demo_teams import TeamsStage
 from bot.lab.demo_tenants import Tenants
 from bot.lab.page_client import ClientPane
-from bot.lab.page_slack import SlackPane
+from bot.lab.page_sides import Sides
 from bot.lab.sample_clients import Character
 
 TICK = 0.2
@@ -58,7 +59,7 @@ CHIPS: dict[str, tuple[tuple[str, str], ...]] = {
 def steps_done(stage: Stage, tenants: Tenants) -> list[bool]:
     """Which of the five steps a visitor has taken, from what they did and what came of it."""
     deeds = stage.deeds
-    asked = any(deed.command.startswith("/offboard ") for deed in deeds)
+    asked = any(_typed(deed).startswith("offboard ") for deed in deeds)
     submitted = any(deed.pressed == "Submit" or deed.pressed.startswith("Lock out ") for deed in deeds)
     approved = any(
         deed.pressed.startswith("Approve") and deed.user in {one.user for one in sample_clients.APPROVERS}
@@ -66,12 +67,17 @@ def steps_done(stage: Stage, tenants: Tenants) -> list[bool]:
     )
     billed = not stage.bills() or any(deed.user == sample_clients.BILL.user and deed.pressed for deed in deeds)
     ended = tenants.ended()
-    after = [deed for deed in deeds if deed.command.startswith("/offboard-status")]
+    after = [deed for deed in deeds if _typed(deed).startswith(("offboard-status", "status"))]
     return [asked, submitted, approved and billed, ended, ended and bool(after)]
 
 
-def build(stage: Stage, tenants: Tenants, bot: BotControl) -> None:
-    """Define the page at '/'; each visitor gets panes of their own on the same stage."""
+def _typed(deed: Deed) -> str:
+    """The command as Slack and Teams have it alike: in Teams there is no slash, and letters may be of any size."""
+    return deed.command.removeprefix("/").lower()
+
+
+def build(stage: Stage, teams: TeamsStage, tenants: Tenants, bot: BotControl) -> None:
+    """Define the page at '/'; each visitor gets panes of their own on the same stages."""
 
     @ui.page("/", title="offboard – demo")
     def index() -> None:  # pyright: ignore[reportUnusedFunction] - NiceGUI calls it
@@ -84,16 +90,16 @@ def build(stage: Stage, tenants: Tenants, bot: BotControl) -> None:
             steps = ui.element("ol").classes("steps")
             bot_box = ui.element("div").classes("bot")
         with ui.element("main").classes("panes"):
-            slack = SlackPane(stage, _chips)
+            left = Sides(stage, teams, _chips)
             client = ClientPane(tenants, bot)
         drawn: dict[str, object] = {}
 
         def refresh() -> None:
             tenants.let_time_pass()
-            slack.refresh()
-            if drawn.get("character") != slack.character:
-                drawn["character"] = slack.character
-                client.follow(slack.character)
+            left.refresh()
+            if drawn.get("character") != left.character:
+                drawn["character"] = left.character
+                client.follow(left.character)
             client.refresh()
             done = steps_done(stage, tenants)
             if drawn.get("steps") != done:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from nicegui import ui
 from nicegui.element import Element
 
-from bot.lab.slack_limits import Json, Shown, field_state, objects
+from bot.lab.slack_limits import PICKERS, Json, Shown, field_state, objects
 
 Press = Callable[[Json, Json, dict[str, str]], Awaitable[None]]
 """What a button does: its block, the button, and what stands in the fields (action id → value)."""
@@ -27,6 +27,7 @@ ICONS = {
     "👤": ("person", "person"),
 }
 """Slack draws emoji as pictures of its own; so does the page, on machines without an emoji font, too."""
+HELD = ("value", "selected_date", "selected_time")
 _MARKS = re.compile("(" + "|".join(ICONS) + ")")
 
 
@@ -67,25 +68,25 @@ def _rich_text(block: Json) -> None:
     with ui.element("div").classes("bk-text"):
         for part in objects(block.get("elements")):
             with ui.element("div"):
-                for run in objects(part.get("elements")):
-                    style = run.get("style")
+                for element in objects(part.get("elements")):
+                    style = element.get("style")
                     names = [name for name, on in style.items() if on] if isinstance(style, dict) else []
-                    _run(str(run.get("text", "")), *names)
+                    run(str(element.get("text", "")), *names)
 
 
 def _section(block: Json) -> None:
     with ui.element("div").classes("bk-text"):
         if _text(block):
-            _run(_text(block))
+            run(_text(block))
         fields = objects(block.get("fields"))
         if fields:
             with ui.element("div").classes("bk-fields"):
                 for one in fields:
-                    _run(str(one.get("text", "")))
+                    run(str(one.get("text", "")))
 
 
-def _run(text: str, *styles: str) -> None:
-    """One run of text, its checklist marks drawn."""
+def run(text: str, *styles: str) -> None:
+    """One run of text, its checklist marks drawn; each style is a class of the page's."""
     for piece in _MARKS.split(text):
         if piece in ICONS:
             name, meaning = ICONS[piece]
@@ -99,7 +100,7 @@ def _lines(text: str) -> None:
     for sign, entity in (("<", "&lt;"), (">", "&gt;"), ("&", "&amp;")):
         text = text.replace(entity, sign)
     with ui.element("div").classes("bk-text"):
-        _run(text)
+        run(text)
 
 
 def _field(message: Shown, block: Json, typed: Typed) -> None:
@@ -132,6 +133,9 @@ def _field(message: Shown, block: Json, typed: Typed) -> None:
         else:
             field = ui.input(value=typed.get(key, _initial(element)), on_change=lambda event: keep(event.value))
             field.props["placeholder"] = hint
+            if str(element.get("type")) in PICKERS:
+                # The browser's own picker; it hands over what Slack's does.
+                field.props["type"] = PICKERS[str(element["type"])][0]
         field.props("outlined dense")
         field.props["aria-label"] = label
 
@@ -166,8 +170,8 @@ def _initial(element: Json) -> str:
     """What the field holds before anybody touched it."""
     state = field_state(element, None)
     chosen = state.get("selected_option")
-    value = chosen.get("value") if isinstance(chosen, dict) else state.get("value")
-    return value if isinstance(value, str) else ""
+    shown = [chosen.get("value")] if isinstance(chosen, dict) else [state.get(name) for name in HELD]
+    return next((value for value in shown if isinstance(value, str)), "")
 
 
 def _text(element: Json, name: str = "text") -> str:

@@ -50,6 +50,8 @@ class ClientPane:
         self._person = tenants.people(self._tenant)[0].id
         self._showing = False
         self._first: tuple[str, ...] = ()
+        self._home = ""
+        """The client whose person the visitor is; '' for one of the provider's."""
         self._followed: tuple[str, str] | None = None
         self._signatures: dict[str, object] = {}
         self._listed: list[Activity] = []
@@ -79,9 +81,9 @@ class ClientPane:
         self.refresh()
 
     def refresh(self) -> None:
-        """Draw what changed; follow the newest case."""
+        """Draw what changed; follow the newest case, but no other company's while the visitor is at one."""
         newest = self._tenants.newest()
-        if newest is not None and newest != self._followed:
+        if newest is not None and newest != self._followed and self._home in {"", newest[0]}:
             self._followed = newest
             self._show(*newest)
         self._refresh_state()
@@ -89,11 +91,11 @@ class ClientPane:
         self._refresh_faults()
 
     def follow(self, character: Character) -> None:
-        """Show the client whose Slack the visitor is in, unless it is shown already; to Bill his part comes first."""
+        """Show the client whose person the visitor is, unless it is shown already; to Bill his part comes first."""
         self._first = _PAPER if character is BILL else ()
-        tenant = self._tenants.of_workspace(character.team)
-        if tenant and tenant != self._tenant:
-            self._show(tenant, self._tenants.people(tenant)[0].id)
+        self._home = self._tenants.of_workspace(character.team)
+        if self._home and self._home != self._tenant:
+            self._show(self._home, self._tenants.people(self._home)[0].id)
 
     def _chosen(self, tenant: str, person: str) -> None:
         # What we set ourselves is told as a choice, too.

@@ -1,9 +1,8 @@
-"""The left of the demo page: Slack as one person sees it, and the switch to be somebody else."""
+"""The demo page's Slack: as one person there sees it, and the switch to be somebody else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from functools import partial
 
 from nicegui import ui
@@ -11,6 +10,7 @@ from nicegui.element import Element
 
 from bot.lab import page_blocks
 from bot.lab.demo_stage import Entry, Room, Stage
+from bot.lab.page_chat import Composer, Suggestions, badge, hour, person_row
 from bot.lab.sample_clients import ADMINS, DOMAINS, ON_STAGE, TECHNICIANS, Character
 from bot.lab.slack_limits import Json, Shown
 
@@ -25,8 +25,6 @@ PRIVATE: Mapping[str, tuple[str, str]] = {
     ADMINS: ("private channel of the admins", "Cases about the provider's own people would come here."),
 }
 """What a private channel is, and what comes there."""
-Suggestions = Callable[[Character], tuple[tuple[str, str], ...]]
-"""The chips over a person's composer: what each says, and the line it fills in."""
 
 
 class SlackPane:
@@ -40,13 +38,14 @@ class SlackPane:
         self._typed: page_blocks.Typed = {}
         self._drawn: dict[str, tuple[Entry, Element]] = {}
         self._sidebar_signature: object = None
-        with ui.element("div").classes("slack"):
+        self.box = ui.element("div").classes("slack")
+        with self.box:
             self._sidebar = ui.element("div").classes("slack-sidebar")
             with ui.element("div").classes("slack-main"):
                 self._header = ui.element("div").classes("slack-header")
                 with ui.element("div").classes("slack-scroll"):
                     self._messages = ui.element("div").classes("slack-messages")
-                self._composer()
+                self._composer = Composer("Message", COMMANDS, self._send)
         self._draw_room()
         self.refresh()
 
@@ -83,30 +82,18 @@ class SlackPane:
         self._sidebar_signature = signature
         self._sidebar.clear()
         with self._sidebar:
-            ui.label("Be one of these people").classes("slack-label")
-            for one in ON_STAGE:
-                self._person(one, sum(counts[one.user, room.id] for room in self.stage.rooms[one.user]))
+            ui.label("Be one of these people").classes("chat-label")
+            for one, hint in zip(ON_STAGE, hints, strict=True):
+                unread = sum(counts[one.user, room.id] for room in self.stage.rooms[one.user])
+                person_row(one, self.be, here=one is self.character, hint=hint, unread=unread)
             ui.label(f"{DOMAINS[self.character.team]}.slack.com").classes("slack-workspace")
             rooms = self.stage.rooms[self.character.user]
             if rooms[1:]:
-                ui.label("Channels").classes("slack-label")
+                ui.label("Channels").classes("chat-label")
             for room in rooms[1:]:
                 self._room_row(room, counts[self.character.user, room.id])
-            ui.label("Apps").classes("slack-label")
+            ui.label("Apps").classes("chat-label")
             self._room_row(rooms[0], counts[self.character.user, rooms[0].id])
-
-    def _person(self, one: Character, unread: int) -> None:
-        here = " here" if one is self.character else ""
-        row = ui.element("button").classes(f"slack-person{here}").on("click", partial(self.be, one))
-        row.props["aria-label"] = f"Be {one.name}"
-        with row:
-            avatar(one)
-            with ui.element("div").classes("slack-person-words"):
-                ui.label(one.name).classes("slack-person-name")
-                hint = self.stage.hint(one)
-                ui.label(hint or one.role).classes("slack-person-hint" if hint else "slack-person-role")
-            if unread and one is not self.character:
-                ui.label(str(unread)).classes("slack-badge")
 
     def _room_row(self, room: Room, unread: int) -> None:
         here = " here" if room == self._room else ""
@@ -119,7 +106,7 @@ class SlackPane:
                 ui.icon("lock" if room.private else "tag").classes("slack-room-icon")
             ui.label(room.title).classes("slack-room-title" + (" unread" if unread else ""))
             if unread:
-                ui.label(str(unread)).classes("slack-badge")
+                badge(unread)
 
     # --- the room -------------------------------------------------------------------------------
 
@@ -138,9 +125,8 @@ class SlackPane:
                 ui.label(note).classes("slack-header-note")
         self._drawn.clear()
         self._messages.clear()
-        self._draw_chips()
-        self._line.set_value("")
-        self._line.props["placeholder"] = f"Message {'Offboard' if self._room.app else '#' + self._room.title}"
+        placeholder = f"Message {'Offboard' if self._room.app else '#' + self._room.title}"
+        self._composer.begin(placeholder, self._suggestions(self.character))
 
     def _refresh_messages(self) -> None:
         entries = self.stage.entries(self.character, self._room)
@@ -180,7 +166,7 @@ class SlackPane:
                 ui.label("Slack" if entry.from_slack else "Offboard").classes("slack-author")
                 if not entry.from_slack:
                     ui.label("APP").classes("slack-app")
-                ui.label(_time(message.ts)).classes("slack-time")
+                ui.label(hour(float(message.ts))).classes("slack-time")
                 if message.edits:
                     ui.label("(edited)").classes("slack-time")
             page_blocks.draw(message, self._typed, partial(self._press, message))
@@ -201,61 +187,6 @@ class SlackPane:
                 shared = "Type a command here, and Offboard moves to your private chat."
                 ui.label(PRIVATE[self._room.id][1] if self._room.private else shared)
 
-    # --- the composer ---------------------------------------------------------------------------
-
-    def _composer(self) -> None:
-        with ui.element("div").classes("slack-composer-area"):
-            self._chips = ui.element("div").classes("slack-chips")
-            with ui.element("div").classes("slack-composer"):
-                self._offers = ui.element("div").classes("slack-offers")
-                self._line = ui.input(on_change=self._offer).props("borderless dense autofocus autocomplete=off")
-                self._line.props["aria-label"] = "Message"
-                self._line.on("keydown.enter", self._send)
-                send = ui.button(icon="send", on_click=self._send, color=None).props("flat dense")
-                send.classes("slack-send").props["aria-label"] = "Send"
-        self._offers.set_visibility(False)
-
-    def _offer(self) -> None:
-        """The commands that fit what is being typed, as Slack's own list does."""
-        line = str(self._line.value or "")
-        fits = {word: what for word, what in COMMANDS.items() if line.startswith("/") and word.startswith(line)}
-        self._offers.set_visibility(bool(fits))
-        self._offers.clear()
-        with self._offers:
-            for word, what in fits.items():
-                row = ui.element("button").classes("slack-offer").on("click", partial(self._fill, f"{word} "))
-                with row:
-                    ui.label(word).classes("slack-offer-word")
-                    ui.label(what).classes("slack-offer-what")
-
-    def _draw_chips(self) -> None:
-        chips = self._suggestions(self.character)
-        self._chips.clear()
-        with self._chips:
-            if chips:
-                ui.label("Try").classes("slack-try")
-            for label, line in chips:
-                chip = ui.button(label, on_click=partial(self._fill, line), color=None)
-                chip.props("no-caps unelevated dense").classes("slack-chip").tooltip(line)
-
-    def _fill(self, line: str) -> None:
-        self._line.set_value(line)
-        self._line.run_method("focus")
-
-    async def _send(self) -> None:
-        line = str(self._line.value or "").strip()
-        if not line:
-            return
-        self._line.set_value("")
+    async def _send(self, line: str) -> None:
         await self.stage.types(self.character, self._room, line)
         self.refresh()
-
-
-def avatar(one: Character) -> None:
-    """A coloured square with the initials."""
-    colour = sum(map(ord, one.user)) % 6
-    ui.label("".join(word[0] for word in one.name.split())).classes(f"slack-avatar slack-avatar-{colour}")
-
-
-def _time(stamp: str) -> str:
-    return datetime.fromtimestamp(int(stamp.partition(".")[0])).astimezone().strftime("%H:%M")

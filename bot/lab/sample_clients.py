@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +52,10 @@ PRIYA = Character("U0PRIYA", "Priya Rao", "Technician", PROVIDER, (TECHNICIANS,)
 ADA = Character("U0ADA", "Ada Byrne", "Admin", PROVIDER, (TECHNICIANS, ADMINS))
 BILL = Character("U0BILL", "Bill Penny", "Billing at the provider", PROVIDER, ())
 EVERYBODY = (MARIA, NOOR, OSKAR, FINN, SAM, PRIYA, ADA, BILL)
-ON_STAGE = (MARIA, SAM, BILL, PRIYA, FINN, OSKAR, ADA)
-"""Whom the page offers."""
+ON_STAGE = (MARIA, SAM, BILL, PRIYA, OSKAR, ADA)
+"""Whom the page offers in Slack."""
+IN_TEAMS = (FINN, MARIA, OSKAR)
+"""Whom it offers in Teams: Fabrikam has nothing else, Contoso has both."""
 APPROVERS = (SAM, PRIYA)
 
 
@@ -70,10 +72,23 @@ class Client:
     dry_run: bool = False
 
 
-def write(folder: Path, slack_api: str, signing_secret: str, clients: tuple[Client, ...]) -> Path:
+@dataclass(frozen=True)
+class Teams:
+    """Teams, as clients.yml names it."""
+
+    settings: Callable[[str], Json]
+    """What stands under `teams`, given the reference to the bot's secret."""
+    secret: str
+    identities: Mapping[str, str]
+    """Slack user → who they are in Teams."""
+
+
+def write(
+    folder: Path, slack_api: str, signing_secret: str, clients: tuple[Client, ...], teams: Teams | None = None
+) -> Path:
     """Write clients.yml and the secrets it refers to, which the owner alone can read; answers the file.
 
-    `folder` is absolute: the bot may run elsewhere.
+    `folder` is absolute: the bot may run elsewhere. Without `teams` everybody is in Slack.
     """
     secrets = folder / "secrets"
     secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -94,13 +109,14 @@ def write(folder: Path, slack_api: str, signing_secret: str, clients: tuple[Clie
             "workspaces": {team: keep(f"slack-{DOMAINS[team]}", token_of(team)) for team in DOMAINS},
             "base_url": slack_api,
         },
+        **({"teams": teams.settings(keep("teams-bot", teams.secret))} if teams else {}),
         "msp": {
             "name": "Northwind IT",
             "phone": "+44 20 7946 0000",
             "technicians": {"platform": "slack", "workspace": PROVIDER, "channel": TECHNICIANS},
             "admins": {"platform": "slack", "workspace": PROVIDER, "channel": ADMINS},
         },
-        "people": [_person(character, clients) for character in EVERYBODY if character is not OSKAR],
+        "people": [_person(character, clients, teams) for character in EVERYBODY if character is not OSKAR],
         "clients": [
             {
                 "id": client.id,
@@ -127,14 +143,14 @@ def token_of(team: str) -> str:
     return f"xoxb-lab-{DOMAINS[team]}"
 
 
-def _person(character: Character, clients: tuple[Client, ...]) -> JsonValue:
+def _person(character: Character, clients: tuple[Client, ...], teams: Teams | None) -> JsonValue:
     manages: list[JsonValue] = []
     if character.role.startswith("Manager"):
         manages = ["contoso" if character.team == CONTOSO else "fabrikam"]
     person: dict[str, JsonValue] = {
         "id": character.name.split()[0].lower(),
         "name": character.name,
-        "identities": [character.identity],
+        "identities": _identities(character, teams),
         "manages": manages,
         "technician": character.role == "Technician",
         "admin": character is ADA,
@@ -145,3 +161,11 @@ def _person(character: Character, clients: tuple[Client, ...]) -> JsonValue:
             object_id, mail = client.managers[character.user]
             person |= {"mail": mail, "directory": {client.id: object_id}}
     return person
+
+
+def _identities(character: Character, teams: Teams | None) -> list[JsonValue]:
+    """Slack first, where they have it: there they are written to when they did not ask themselves."""
+    there = teams.identities.get(character.user) if teams else None
+    if there is None:
+        return [character.identity]
+    return [character.identity, there] if character in ON_STAGE else [there]

@@ -6,6 +6,7 @@ Source: docs.slack.dev/reference/block-kit, pages of the blocks and elements use
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ Json = dict[str, JsonValue]
 MOST_BLOCKS = 50
 MOST_CHARACTERS = 11_340
 NOT_TOGETHER = {"options", "option_groups"}
+PICKERS = {
+    "datepicker": ("date", r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"),
+    "timepicker": ("time", r"([01]\d|2[0-3]):[0-5]\d"),
+}
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,10 @@ def _input(path: str, block: Json) -> Iterator[tuple[str, str]]:
         yield from _length(path, element.get("initial_value", "x"), "initial_value", 3_000)
     elif element.get("type") == "static_select":
         yield from _select(path, element)
+    elif str(element.get("type")) in PICKERS:
+        what, form = PICKERS[str(element["type"])]
+        if f"initial_{what}" in element and not re.fullmatch(form, str(element[f"initial_{what}"])):
+            yield path, f"initial_{what} is no {what}"
     else:
         yield path, f"unsupported element {element.get('type')!r}"
 
@@ -203,7 +212,8 @@ def _read(block: Json) -> str:
             return "".join(str(run["text"]) for part in sections for run in objects(part["elements"]))
         case "input":
             element, label = block["element"], block["label"]
-            shown = element.get("initial_value", "") if isinstance(element, dict) else ""
+            names = ("initial_value", "initial_date", "initial_time")
+            shown = next((element[name] for name in names if name in element), "") if isinstance(element, dict) else ""
             return f"{label['text'] if isinstance(label, dict) else ''}: [{shown}]"
         case "actions":
             return " ".join(f"[{_label(element)}]" for element in objects(block["elements"]))
@@ -231,6 +241,12 @@ def find_button(message: Shown, label: str) -> tuple[Json, Json]:
 
 def field_state(element: Json, typed: str | None) -> Json:
     """What a click reports of a field: what was typed or picked, else what it was shown with."""
+    if str(element.get("type")) in PICKERS:
+        what, form = PICKERS[str(element["type"])]
+        picked = str(element.get(f"initial_{what}", "") if typed is None else typed)
+        if picked and not re.fullmatch(form, picked):
+            raise LookupError(f"nobody can pick '{picked}' as the {what} in field '{element['action_id']}'")
+        return {"type": element["type"], f"selected_{what}": picked or None}
     if element.get("type") != "static_select":
         return {"type": "plain_text_input", "value": typed if typed is not None else element.get("initial_value")}
     if typed is None:

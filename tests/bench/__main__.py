@@ -5,6 +5,8 @@
 - answer_p99_ms: from a click to its HTTP answer, decision committed, so many clicks at once, sent
   by a process of its own; goal ≤ 500
 - answer_p99_over_echo: the same, over a bare Bolt echo under the same load; goal ≤ 3
+- teams_answer_p99_ms, teams_answer_max_ms: the same in Teams, the next card in the answer, by so many people each
+  in a chat of their own; goals ≤ 500, and never above 1000
 - lockout_over_chain: from Approve until the block is read back and the revocation accepted, over
   what that chain's own vendor calls take at 100 ms each; goal ≤ 1.2
 - serial_over_ours: a typical leaver (`leaver.py`) by a script that sends one request after the other
@@ -24,11 +26,14 @@ from pathlib import Path
 
 from tests.bench.answers import answers
 from tests.bench.lockout import CALL, lockout
+from tests.bench.teams_answers import teams_answers
 from tests.bench.whole_case import whole_case
 
 GOALS = {
     "answer_p99_ms": 500.0,
     "answer_p99_over_echo": 3.0,
+    "teams_answer_p99_ms": 500.0,
+    "teams_answer_max_ms": 1000.0,
     "lockout_over_chain": 1.2,
     "serial_over_ours": 5.0,
     "effect_calls_over_serial": 0.6,
@@ -45,12 +50,16 @@ async def measure(
     with tempfile.TemporaryDirectory() as folder:
         ours, echo = await answers(Path(folder), concurrent, rounds)
     with tempfile.TemporaryDirectory() as folder:
+        in_teams = await teams_answers(Path(folder), concurrent, rounds)
+    with tempfile.TemporaryDirectory() as folder:
         seconds, chain = await lockout(Path(folder), runs)
     with tempfile.TemporaryDirectory() as folder:
         case, script = await whole_case(Path(folder), runs, call)
     figures = {
         "answer_p99_ms": round(ours[99], 1),
         "answer_p99_over_echo": round(ours[99] / echo[99], 2),
+        "teams_answer_p99_ms": round(in_teams[99], 1),
+        "teams_answer_max_ms": round(in_teams[100], 1),
         "lockout_over_chain": round(seconds / chain, 2),
         "serial_over_ours": round(script.seconds / case.seconds, 2),
         "effect_calls_over_serial": round(case.changes / script.changes, 2),
@@ -58,6 +67,7 @@ async def measure(
     }
     beside = {
         "answer_p50_ms": round(ours[50], 1),
+        "teams_answer_p50_ms": round(in_teams[50], 1),
         "echo_p50_ms": round(echo[50], 1),
         "echo_p99_ms": round(echo[99], 1),
         "lockout_ms": round(seconds * 1000, 1),

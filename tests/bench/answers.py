@@ -9,7 +9,9 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from bot.lab.demo_bot import free_port, healthy
@@ -17,12 +19,13 @@ from bot.lab.sample_clients import MARIA
 from bot.lab.slack_limits import Shown, buttons
 from tests.city import City
 
+Shape = TypeVar("Shape")
 PRESSES = ("Head of", "Resigned", "No, on good terms", "Now")
 """What each round presses on every case's card."""
 
 
 async def answers(folder: Path, concurrent: int, rounds: int) -> tuple[dict[int, float], dict[int, float]]:
-    """Percentiles (50, 99) in milliseconds: ours and the echo's."""
+    """Percentiles (50, 99, and 100: the longest) in milliseconds: ours and the echo's."""
     city = City(folder)
     await city.start()
     port = free_port()
@@ -36,26 +39,24 @@ async def answers(folder: Path, concurrent: int, rounds: int) -> tuple[dict[int,
         theirs: list[float] = []
         await _answering(f"http://127.0.0.1:{port}")
         for press in PRESSES[:rounds]:
-            cards = await _cards(city, press, concurrent)
+            cards = await every_card(lambda: city.slack.private(MARIA.user), buttons, city, press, concurrent)
             requests = [_request(city, card, press) for card in cards]
-            theirs += await _load(f"http://127.0.0.1:{port}/slack/events", requests)
-            ours += await _load(f"{city.bot.url}/slack/events", requests)
-        return _percentiles(ours), _percentiles(theirs)
+            theirs += await load(f"http://127.0.0.1:{port}/slack/events", requests)
+            ours += await load(f"{city.bot.url}/slack/events", requests)
+        return percentiles(ours), percentiles(theirs)
     finally:
         echo.terminate()
         await echo.wait()
         await city.stop()
 
 
-async def _cards(city: City, press: str, count: int) -> list[Shown]:
-    """Every case's card, once all of them have the button."""
+async def every_card(
+    shown: Callable[[], list[Shape]], buttons_of: Callable[[Shape], list[str]], city: City, press: str, count: int
+) -> list[Shape]:
+    """Every case's card, once all of them have the button and nothing else is under way."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        cards = [
-            card
-            for card in city.slack.private(MARIA.user)
-            if any(label == press or (press == "Head of" and press in label) for label in buttons(card))
-        ]
+        cards = [card for card in shown() if label_for(buttons_of(card), press)]
         if len(cards) == count and city.rows("SELECT count(*) FROM lookup WHERE NOT done") == [(0,)]:
             # What the last round caused is over, so that it is not measured with this one: a hundred
             # leavers' accounts being read, above all.
@@ -65,9 +66,13 @@ async def _cards(city: City, press: str, count: int) -> list[Shown]:
     raise TimeoutError(f"not every card shows '{press}'")
 
 
+def label_for(labels: list[str], press: str) -> str:
+    """The button a round presses; '' when it is not there."""
+    return next((label for label in labels if label == press or (press == "Head of" and press in label)), "")
+
+
 def _request(city: City, card: Shown, press: str) -> dict[str, object]:
-    label = next(label for label in buttons(card) if label == press or (press == "Head of" and press in label))
-    payload = city.slack.click_payload(MARIA.user, card, label, {})
+    payload = city.slack.click_payload(MARIA.user, card, label_for(buttons(card), press), {})
     body = urlencode({"payload": json.dumps(payload)})
     stamp = str(int(time.time()))
     signature = hmac.new(city.secret.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
@@ -79,12 +84,12 @@ def _request(city: City, card: Shown, press: str) -> dict[str, object]:
     return {"body": body, "headers": headers}
 
 
-async def _load(url: str, requests: list[dict[str, object]]) -> list[float]:
-    """Fire them at once from another process."""
+async def load(url: str, requests: list[dict[str, object]], holding: str = "") -> list[float]:
+    """Fire them at once from another process; each answer must hold that."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.load", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
-    printed, _ = await process.communicate(json.dumps({"url": url, "requests": requests}).encode())
+    printed, _ = await process.communicate(json.dumps({"url": url, "requests": requests, "holding": holding}).encode())
     if process.returncode:
         raise RuntimeError("the load was refused; its error is above")
     latencies: list[float] = json.loads(printed)
@@ -97,6 +102,7 @@ async def _answering(url: str) -> None:
         await asyncio.sleep(0.05)
 
 
-def _percentiles(values: list[float]) -> dict[int, float]:
+def percentiles(values: list[float]) -> dict[int, float]:
+    """The median, the 99th percentile, and as 100 the longest."""
     cuts = statistics.quantiles(values, n=100, method="inclusive")
-    return {50: cuts[49], 99: cuts[98]}
+    return {50: cuts[49], 99: cuts[98], 100: max(values)}

@@ -1,6 +1,6 @@
 """Fires prepared requests at once from a process of its own, and prints each one's latency in milliseconds.
 
-Reads one JSON object from standard input: {"url": …, "requests": [{"body": …, "headers": {…}}, …]}.
+Reads one JSON object from standard input: {"url": …, "requests": [{"body": …, "headers": {…}}, …], "holding": …}.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Request(TypedDict):
     headers: dict[str, str]
 
 
-async def fire(url: str, requests: list[Request]) -> list[float]:
-    """All of them concurrently; a refused one raises."""
+async def fire(url: str, requests: list[Request], holding: str) -> list[float]:
+    """All of them concurrently; one that is refused, or answered without what it must hold, raises."""
     connector = aiohttp.TCPConnector(limit=len(requests))
     async with aiohttp.ClientSession(connector=connector) as session:
         # Connections are open before the clock runs, as Slack's are.
@@ -31,9 +31,9 @@ async def fire(url: str, requests: list[Request]) -> list[float]:
         async def one(request: Request) -> float:
             begun = time.perf_counter()
             async with session.post(url, data=request["body"].encode(), headers=request["headers"]) as answer:
-                await answer.read()
-                if answer.status != 200:
-                    raise RuntimeError(f"answered {answer.status}")
+                body = await answer.text()
+                if answer.status != 200 or holding not in body:
+                    raise RuntimeError(f"answered {answer.status}: {body[:200]}")
             return (time.perf_counter() - begun) * 1000
 
         return list(await asyncio.gather(*(one(request) for request in requests)))
@@ -46,7 +46,7 @@ async def _open(session: aiohttp.ClientSession, url: str) -> None:
 
 def main() -> None:
     asked = json.load(sys.stdin)
-    print(json.dumps(asyncio.run(fire(asked["url"], asked["requests"]))))
+    print(json.dumps(asyncio.run(fire(asked["url"], asked["requests"], asked["holding"]))))
 
 
 if __name__ == "__main__":

@@ -16,22 +16,26 @@ from urllib.parse import parse_qs
 
 import aiohttp
 import pytest
+import yaml
 from aiohttp import web
 from pydantic import JsonValue
 
-from bot.lab import page, page_slack, sample_clients
+from bot.lab import demo_teams, page, page_slack, page_teams, sample_clients, teams_cards
 from bot.lab.demo import Lab, open_lab
 from bot.lab.demo_bot import BotProcess, BotState, NotUp, free_port
 from bot.lab.demo_stage import Entry, Stage
+from bot.lab.demo_teams import OBJECT_IDS, TeamsStage
 from bot.lab.demo_tenants import Fault
-from bot.lab.sample_clients import BILL, MARIA, ON_STAGE, OSKAR, PRIYA, SAM, TECHNICIANS
+from bot.lab.sample_clients import BILL, FINN, IN_TEAMS, MARIA, ON_STAGE, OSKAR, PRIYA, SAM, TECHNICIANS
 from bot.lab.slack_limits import Json
+from bot.lab.teams_cards import CARD
 from bot.settings import load, resolve_secret
 from connectors.contract import Limiter, Surroundings
 from connectors.microsoft365 import CONNECTOR
 from connectors.microsoft365.settings import Microsoft365Settings
 from connectors.microsoft365.simulated_people import CONTOSO, FABRIKAM, JANE
 from handlers.commands import COMMANDS
+from handlers.conversation import Actor
 from tests.world import FakeClock, FreeLimiter
 
 ROOT = Path(__file__).parent.parent.parent
@@ -59,11 +63,12 @@ def test_the_example_file_is_complete_and_loads() -> None:
 
 async def test_the_demos_own_file_loads_and_its_secrets_are_for_the_owner_alone(lab: Lab) -> None:
     settings = load({"OFFBOARD_CLIENTS": str(lab.clients)})
+    assert settings.slack is not None
     secret = resolve_secret(settings.slack.signing_secret)
     assert len(secret) == 32
     assert secret not in lab.clients.read_text()
     files = list((lab.clients.parent / "secrets").iterdir())
-    assert len(files) == 12
+    assert len(files) == 13
     assert len({file.read_text() for file in files if "connectwise" in file.name}) == 2
     assert {file.stat().st_mode & 0o077 for file in files} == {0}
 
@@ -75,6 +80,20 @@ async def test_a_manager_is_bound_to_their_own_account_and_the_outsider_to_nothi
     in_the_directory = lab.tenants.person(CONTOSO, maria.directory["contoso"])
     assert (in_the_directory.name, in_the_directory.mail) == (maria.name, maria.mail)
     assert not [person for person in roster.people if OSKAR.identity in person.identities]
+
+
+async def test_finn_is_in_teams_alone_maria_in_both_and_the_technicians_in_slack(lab: Lab) -> None:
+    roster = load({"OFFBOARD_CLIENTS": str(lab.clients)}).roster
+    there = {person.id: [actor.platform for actor in person.actors] for person in roster.people}
+    assert there["finn"] == ["teams"]
+    assert there["maria"] == ["slack", "teams"]
+    assert [there[one] for one in ("sam", "priya", "bill", "ada")] == [["slack"]] * 4
+    for person in (roster.person("finn"), roster.person("maria")):
+        assert person is not None
+        [in_teams] = [actor for actor in person.actors if actor.platform == "teams"]
+        known = lab.tenants.companies.microsoft.tenants[in_teams.workspace].people
+        assert known[in_teams.user].name == person.name, "Teams knows people by their object id"
+        assert roster.who(in_teams) == person.seen_from(person.manages)
 
 
 async def test_bill_decides_about_bills_and_nobody_else_does(lab: Lab) -> None:
@@ -255,16 +274,173 @@ async def test_what_is_no_command_goes_nowhere(heard: Heard) -> None:
 
 def test_the_composer_offers_every_command_there_is() -> None:
     assert set(page_slack.COMMANDS) == {f"/{word}" for word in COMMANDS}
+    assert set(page_teams.COMMANDS) <= set(COMMANDS)
 
 
 async def test_every_chip_names_somebody_who_is_there(lab: Lab) -> None:
-    assert set(page.CHIPS) == {one.user for one in ON_STAGE}
+    assert set(page.CHIPS) == {one.user for one in (*ON_STAGE, *IN_TEAMS)}
     known = set[str]()
     for tenant in lab.tenants.ids:
         gone = lab.tenants.companies.microsoft.tenants[tenant].deleted.values()
         known |= {one.name.replace("ü", "u").replace("ë", "e") for one in (*lab.tenants.people(tenant), *gone)}
     lines = [line for chips in page.CHIPS.values() for _, line in chips if line.startswith("/offboard ")]
     assert {line.removeprefix("/offboard ") for line in lines} <= known
+
+
+# --- Teams as its people see it ---------------------------------------------------------------------
+
+
+@dataclass
+class TeamsEar:
+    """Stands where the bot is, answers as told, and keeps what it hears."""
+
+    activities: list[Json] = field(default_factory=list[Json])
+    answer: Json = field(default_factory=dict[str, JsonValue])
+    status: int = 200
+
+    async def hear(self, request: web.Request) -> web.Response:
+        self.activities.append(await request.json())
+        return web.json_response(self.answer, status=self.status)
+
+
+@dataclass
+class InTeams:
+    stage: TeamsStage
+    ear: TeamsEar
+
+    async def shows(self, *labels: str, field_id: str = "", message: str = "") -> demo_teams.Entry:
+        """The bot sends Finn a card with these buttons, or edits the one it sent."""
+        body: list[JsonValue] = [{"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": "A card"}]}]
+        if field_id:
+            body.append({"type": "Input.Text", "id": field_id, "label": field_id})
+        for at, label in enumerate(labels):
+            action: Json = {"type": "Action.Execute", "title": label, "verb": "press", "data": {"token": f"t{at}"}}
+            body.append({"type": "ActionSet", "actions": [action]})
+        card: Json = {"type": "AdaptiveCard", "body": body}
+        activity: Json = {"type": "message", "attachments": [{"contentType": CARD, "content": card}]}
+        chat = self.stage.teams.chat_of(*OBJECT_IDS[FINN.user])
+        url = f"{self.stage.teams.service_url}v3/conversations/{chat}/activities"
+        async with aiohttp.ClientSession() as session:
+            method, path = ("PUT", f"{url}/{message}") if message else ("POST", url)
+            assert (await session.request(method, path, json=activity)).status in {200, 201}
+        return self.stage.entries(FINN)[-1]
+
+
+@pytest.fixture
+async def in_teams(tmp_path: Path) -> AsyncIterator[InTeams]:
+    """Teams and somebody who listens."""
+    stage, ear = TeamsStage([]), TeamsEar()
+    await stage.start(tmp_path)
+    stage.teams.signed = False
+    app = web.Application()
+    app.router.add_post("/api/messages", ear.hear)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    stage.teams.bot_url = f"http://{host}:{port}/api/messages"
+    yield InTeams(stage, ear)
+    await runner.cleanup()
+    await stage.teams.stop()
+
+
+async def test_in_teams_too_the_pressed_one_of_two_buttons_is_sent_with_what_was_typed(in_teams: InTeams) -> None:
+    entry = await in_teams.shows("Change", "Change", field_id="reason")
+    second = [one for one in teams_cards.actions(entry.message) if one["title"] == "Change"][1]
+    await in_teams.stage.presses(FINN, entry.message, second, {"reason": "too early"})
+    [pressed] = in_teams.ear.activities
+    value = pressed["value"]
+    assert isinstance(value, dict)
+    assert value["action"] == {
+        "type": "Action.Execute",
+        "verb": "press",
+        "data": {"reason": "too early", "token": "t1"},
+    }
+
+
+async def test_a_press_shows_its_answer_to_whoever_pressed_until_the_message_is_edited(in_teams: InTeams) -> None:
+    entry = await in_teams.shows("Go")
+    [go] = teams_cards.actions(entry.message)
+    next_card: Json = {"type": "AdaptiveCard", "body": []}
+    in_teams.ear.answer = {"statusCode": 200, "type": CARD, "value": next_card}
+    await in_teams.stage.presses(FINN, entry.message, go, {})
+    assert in_teams.stage.entries(FINN)[-1].message.card == next_card
+    edited = await in_teams.shows("Stop", message=entry.message.id)
+    assert teams_cards.buttons(edited.message) == ["Stop"]
+
+
+async def test_a_line_in_answer_to_a_press_is_for_one_pair_of_eyes(in_teams: InTeams) -> None:
+    entry = await in_teams.shows("Go")
+    [go] = teams_cards.actions(entry.message)
+    in_teams.ear.answer = {"statusCode": 200, "type": "application/vnd.microsoft.activity.message", "value": "No."}
+    await in_teams.stage.presses(FINN, entry.message, go, {})
+    last = in_teams.stage.entries(FINN)[-1]
+    assert (last.message.text, last.only_you, last.from_teams) == ("No.", True, False)
+    assert in_teams.stage.entries(MARIA) == []
+
+
+async def test_a_message_in_teams_is_unread_until_that_person_looks_and_their_own_never_are(in_teams: InTeams) -> None:
+    await in_teams.stage.types(FINN, "offboard Jane Doe")
+    assert in_teams.stage.unread(FINN) == 0
+    entry = await in_teams.shows("Go")
+    assert (in_teams.stage.unread(FINN), in_teams.stage.unread(MARIA)) == (1, 0)
+    in_teams.stage.look(FINN)
+    await in_teams.shows("Stop", message=entry.message.id)
+    assert in_teams.stage.unread(FINN) == 0
+
+
+async def test_teams_says_when_the_bot_does_not_answer(in_teams: InTeams) -> None:
+    entry = await in_teams.shows("Go")
+    [go] = teams_cards.actions(entry.message)
+    in_teams.ear.status = 500
+    await in_teams.stage.types(FINN, "offboard Jane Doe")
+    await in_teams.stage.presses(FINN, entry.message, go, {})
+    own, *said = [one for one in in_teams.stage.entries(FINN) if one.message.text]
+    assert own.mine
+    assert [one.from_teams for one in said] == [True, True]
+    assert [one.message.text.partition(",")[0] for one in said] == ["Offboard did not answer", "Something went wrong"]
+
+
+async def test_what_is_done_in_teams_counts_as_a_step_of_the_story(lab: Lab) -> None:
+    assert page.steps_done(lab.stage, lab.tenants)[0] is False
+    await lab.teams.types(FINN, "Offboard Jane Doe")
+    assert page.steps_done(lab.stage, lab.tenants)[:2] == [True, False]
+
+
+async def test_a_bot_pointed_at_the_lab_is_reached_in_teams_and_answers_there(tmp_path: Path) -> None:
+    port = free_port()
+    lab = await open_lab(tmp_path, port)
+    bot = BotProcess(lab.environment(port), tmp_path / "bot.log")
+    try:
+        await bot.start()
+        await bot.until_up()
+        await lab.teams.types(FINN, "help")
+        await lab.teams.teams.until(lambda: lab.teams.unread(FINN) > 0)
+        assert "end somebody's access" in lab.teams.entries(FINN)[-1].message.text
+        await lab.teams.types(OSKAR, "offboard Jane Doe")
+        await lab.teams.teams.until(lambda: lab.teams.unread(OSKAR) > 0)
+        assert "I don't know you yet" in lab.teams.entries(OSKAR)[-1].message.text
+    finally:
+        await bot.stop()
+        await lab.stop()
+
+
+async def test_the_playgrounds_settings_fit_the_lab(lab: Lab) -> None:
+    text = (ROOT / "docs" / "playground.yml").read_text()
+    comment = "\n".join(line.removeprefix("#   ") for line in text.splitlines() if line.startswith("#   "))
+    content = yaml.safe_load(lab.clients.read_text()) | yaml.safe_load(comment)
+    lab.clients.write_text(yaml.safe_dump(content))
+    settings = load({"OFFBOARD_CLIENTS": str(lab.clients)})
+    assert settings.teams is not None
+    assert settings.teams.no_authentication
+    playground = yaml.safe_load(text)
+    finn = playground["currentUser"]
+    assert playground["bot"]["id"] == settings.teams.app_id
+    assert (playground["tenantId"], finn["aadObjectId"]) == OBJECT_IDS[FINN.user]
+    assert settings.roster.who(Actor("teams", playground["tenantId"], finn["aadObjectId"])) is not None
+    everybody = [finn, *playground["users"]]
+    assert len(everybody) == 6
+    assert {one["id"] for one in everybody} == {one["aadObjectId"] for one in everybody}
 
 
 # --- the tenants ------------------------------------------------------------------------------------
@@ -384,7 +560,13 @@ async def test_the_lab_says_how_to_point_a_bot_at_it_and_ends_when_told(tmp_path
     exports = dict(line.removeprefix("export ").split("=", 1) for line in said.splitlines() if "export" in line)
     assert set(exports) == {"OFFBOARD_CLIENTS", "OFFBOARD_DATABASE", "OFFBOARD_CA_FILE"}
     assert f"{sys.executable} -m bot run\n" in said
-    assert load(exports).slack.base_url.startswith("http://127.0.0.1:")
+    assert "in Slack is posted to http://127.0.0.1:8700/slack/events." in said
+    assert "in Teams is posted to http://127.0.0.1:8700/api/messages." in said
+    settings = load(exports)
+    assert settings.slack is not None
+    assert settings.slack.base_url.startswith("http://127.0.0.1:")
+    assert settings.teams is not None
+    assert settings.teams.service_url.startswith("http://127.0.0.1:")
     lab.send_signal(signal.SIGTERM)
     await asyncio.wait_for(lab.wait(), 10)
     assert lab.returncode == 0

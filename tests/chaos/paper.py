@@ -165,7 +165,7 @@ class Paper:
             if count != wanted:
                 yield f"{row.step} is {row.state} and has {count} open tasks on the ticket"
         # Before access has ended, which step it is would tell whom: one neutral task stands for all.
-        neutral = sum(".attention]" in one for one in there)
+        neutral = sum(".attention." in one for one in there)
         if neutral != int(bool(with_person) and not told):
             yield f"{neutral} neutral tasks stand on the ticket"
         moving = any(StepState(row.state) not in SETTLED | WITH_PERSON for row in rows)

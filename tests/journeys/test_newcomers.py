@@ -11,8 +11,8 @@ from connectors.connectwise.simulator import Fault
 from handlers import newcomers
 from handlers.people import MSP
 from tests.company import Company, company
+from tests.world import STAGE
 
-BOUND = {"slack/T-MSP": (MSP,), "slack/T-CONTOSO": ("contoso",), "slack/T-FABRIKAM": ("fabrikam",)}
 ASKED, TOLD = "Ask Northwind IT to add you.", "Northwind IT has been told that you asked."
 
 
@@ -22,7 +22,9 @@ async def contoso(tmp_path: Path) -> AsyncIterator[Company]:
     async with company(tmp_path, paperwork=True) as built:
         house = built.world.house
         people = tuple(one for one in house.roster.people if one.id != "maria")
-        house.roster = house.roster.model_copy(update={"people": people, "bound": BOUND})
+        theirs, ours = STAGE.where.clients, STAGE.where.msp
+        bound = {f"{ours}/T-MSP": (MSP,), f"{theirs}/T-CONTOSO": ("contoso",), f"{theirs}/T-FABRIKAM": ("fabrikam",)}
+        house.roster = house.roster.model_copy(update={"people": people, "bound": bound})
         house.configured = people
         built.world.strangers_from = "T-CONTOSO"
         yield built
@@ -38,7 +40,9 @@ async def types(contoso: Company, line: str = "/offboard Jane Doe") -> str:
 async def test_an_admin_binds_whom_the_desk_lets_ask_and_she_offboards_jane(contoso: Company) -> None:
     assert TOLD in await types(contoso)
     read = contoso.world.reads("ada")
-    assert "Somebody I don't know asked for an offboarding at Contoso Ltd: slack T-CONTOSO maria." in read
+    assert (
+        f"Somebody I don't know asked for an offboarding at Contoso Ltd: {STAGE.where.clients} T-CONTOSO maria." in read
+    )
     await contoso.world.clicks("ada", "I rang them: bind", values={"contact": "1002"})
     assert "Bound as Maria Rossi by Ada Byrne: may ask for Contoso Ltd." in contoso.world.reads("ada")
     await contoso.begins("Jane Doe", "Head of Sales")

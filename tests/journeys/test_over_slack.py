@@ -12,6 +12,8 @@ from bot.lab.slack_limits import Shown, buttons, read
 from connectors.microsoft365 import simulated_people as people
 from tests.city import City
 
+ON = "slack"
+
 
 @pytest.fixture
 async def city(tmp_path: Path) -> AsyncIterator[City]:

@@ -11,6 +11,8 @@ from connectors.microsoft365 import simulated_people as people
 from tests.journeys import test_over_slack as over_slack
 from tests.teams_city import TENANTS, TeamsCity, aad
 
+ON = "teams"
+
 INTERVIEW = ("Head of Sales", "Dismissed", "Yes", "Now", "Accept all", "Submit")
 
 

@@ -19,6 +19,8 @@ from tests.journeys import submits
 from tests.toy import ToyWorld
 from tests.world import MemoryChat, Shown, World, words
 
+ON = "slack"
+
 
 class Moody(MemoryChat):
     """A platform that fails as long as it is told to."""

@@ -86,6 +86,29 @@ async def test_the_ticket_is_opened_with_the_lock_out_and_tells_whom_it_is_about
     await nothing_stands_twice(contoso)
 
 
+async def test_a_step_that_needs_a_person_again_has_a_neutral_task_again(contoso: Company) -> None:
+    graph = contoso.companies.microsoft
+    refused = graph.fail(CONTOSO, GraphFault("error", None, f"PATCH /users/{people.JANE}", status=403))
+    await contoso.asks("Jane Doe", "Head of Sales")
+    await contoso.approved()
+    assert len(open_tasks(contoso)) == 1
+    graph.faults[CONTOSO].remove(refused)
+    down = graph.fail(CONTOSO, GraphFault("unavailable", None, f"PATCH /users/{people.JANE}"))
+    for heading in ("Block sign-in", "Reset the password"):
+        await contoso.world.clicks("sam", "Retry", within=heading)
+    states = await contoso.world.steps()
+    assert {states[f"microsoft365.{name}"].state for name in ("block_sign_in", "reset_password")} == {"waiting"}
+    for row in [row for row in await contoso.world.rows() if row.state in {"task", "needs a person"}]:
+        await contoso.world.clicks("sam", "Skip", within=row.title, values={f"note-{row.id}": "Seen to"})
+    assert open_tasks(contoso) == []  # what is left is tried again by itself
+    graph.faults[CONTOSO].remove(down)
+    graph.faults[CONTOSO].append(refused)
+    await contoso.world.passes(minutes=30)
+    assert (await contoso.world.steps())["microsoft365.block_sign_in"].state == "needs a person"
+    assert len(open_tasks(contoso)) == 1
+    assert "Jane" not in str(open_tasks(contoso)[0]["notes"])
+
+
 async def test_every_wave_leaves_a_note_and_the_end_a_time_entry_and_the_saving(contoso: Company) -> None:
     await leaves(contoso)
     await contoso.world.clicks("bill", "Approve the bill")

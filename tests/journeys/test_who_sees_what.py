@@ -275,7 +275,7 @@ async def test_a_technicians_private_chat_never_shows_another_ones_draft(world: 
 async def test_a_press_from_another_channel_counts_for_who_presses_not_for_where(world: World, toys: ToyWorld) -> None:
     await submits(world)
     approve, _ = world.button("sam", "Approve")
-    elsewhere = Place("slack", "T-CONTOSO", "C-TECH")
+    elsewhere = Place(world.actor("maria").platform, "T-CONTOSO", "C-TECH")
     click = Inbound(Kind.CLICK, world.actor("maria"), elsewhere, "a-key", token=approve)
     assert "You can't decide" in (await hear(world.house, click)).line
     assert toys.effects == []
