@@ -11,7 +11,7 @@ import typer
 
 app = typer.Typer(
     name="offboard",
-    help="The bot that ends a leaver's access, asked in Slack, approved by a technician, each step read back.\n\n"
+    help="Ends a leaver's access: asked in Slack or Teams, approved by a technician, each step read back.\n\n"
     "New here? Run `offboard demo`: everything local, nothing to set up.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -135,7 +135,7 @@ def status(
     case: Annotated[str, typer.Argument(help="A case's number, or part of the leaver's name; none: every case.")] = "",
     key_file: KeyFile = None,
 ) -> None:
-    """For the hour when Slack is down: how far a case is. Asks the service that runs on this machine."""
+    """When chat is down: how far a case is. Asks the service that runs on this machine."""
     _ask(key_file, command="status", case=case)
 
 
@@ -148,7 +148,7 @@ def approve(
     proof: Annotated[list[str] | None, typer.Option(help="What a plan wants stated in writing; in order.")] = None,
     key_file: KeyFile = None,
 ) -> None:
-    """For the hour when Slack is down: without --digest, show all that waits; with it, approve exactly that."""
+    """When chat is down: without --digest, show all that waits; with it, approve exactly that."""
     _ask(key_file, command="approve", case=case, digests=[*(digest or ())], proofs=[*(proof or ())])
 
 
@@ -158,7 +158,7 @@ def go(
     digest: Annotated[list[str] | None, typer.Option(help="The digest of the lock-out you were shown.")] = None,
     key_file: KeyFile = None,
 ) -> None:
-    """For the hour when Slack is down: without --digest, show the lock-out that waits for the go; with it, begin."""
+    """When chat is down: without --digest, show the lock-out that waits for the go; with it, begin."""
     _ask(key_file, command="go", case=case, digests=[*(digest or ())])
 
 

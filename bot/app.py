@@ -33,11 +33,12 @@ from handlers.cases.homes import StoredHomes
 from handlers.cases.migrate import upgrade
 from handlers.cases.store import Store
 from handlers.commands import COMMANDS
-from handlers.conversation import Chat, Inbound, Reply
+from handlers.conversation import Actor, Chat, Inbound, Option, Reply
 from handlers.hear import hear
 from handlers.house import House
 from handlers.loops import Loops
 from handlers.plan.queue import DbosQueue, Unusable
+from handlers.suggest import suggest
 
 if TYPE_CHECKING:
     from bot.teams.service import TeamsService
@@ -75,6 +76,10 @@ class Ears:
     async def answer(self, card_id: str, show: deliver.Show) -> None:
         """Draw the card a click was on."""
         await deliver.answer(self._house, card_id, show)
+
+    async def suggest(self, actor: Actor, token: str, typed: str) -> tuple[Option, ...]:
+        """Whom letters could mean while somebody types them."""
+        return await suggest(self._house, actor, token, typed)
 
 
 def build(settings: Settings, registry: Registry | None = None) -> web.Application:

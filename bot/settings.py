@@ -16,7 +16,7 @@ from bot.slack import settings as slack_settings
 from bot.slack.settings import Slack
 from bot.teams import settings as teams_settings
 from bot.teams.settings import Teams
-from connectors.references import KEY_VAULT, check_reference
+from connectors.references import KEY_VAULT, Unresolved, check_reference
 from connectors.registry import EVERYWHERE, Registry
 from handlers.people import Roster
 
@@ -32,6 +32,10 @@ RESERVED = frozenset({"technicians", "admins"})
 
 class WrongSettings(ValueError):
     """One sentence that names the key, the file and the fix; never raised inside a pydantic validator."""
+
+
+class NoSecretThere(WrongSettings, Unresolved):
+    """A secret that can't be had now."""
 
 
 class Environment(BaseSettings):
@@ -99,16 +103,18 @@ def resolve_secret(reference: str, vault: KeyVault | None = None) -> str:
     if kind == "env":
         value = os.environ.get(rest, "")
         if not value:
-            raise WrongSettings(f"The secret {reference} is empty: set the environment variable {rest}.")
+            raise NoSecretThere(f"The secret {reference} is empty: set the environment variable {rest}.")
         return value
     try:
         value = Path(rest).read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise WrongSettings(f"The secret {reference} can't be read ({error.strerror}): create {rest}.") from None
+        raise NoSecretThere(
+            f"The secret {reference} can't be read ({error.strerror}): create {Path(rest).absolute()}."
+        ) from None
     except UnicodeDecodeError:
-        raise WrongSettings(f"The secret {reference} can't be read: {rest} is no text in UTF-8.") from None
+        raise NoSecretThere(f"The secret {reference} can't be read: {rest} is no text in UTF-8.") from None
     if not value:
-        raise WrongSettings(f"The secret {reference} is empty: write it into {rest}.")
+        raise NoSecretThere(f"The secret {reference} is empty: write it into {Path(rest).absolute()}.")
     return value
 
 
@@ -117,7 +123,7 @@ def _from_vault(reference: str, vault: KeyVault | None) -> str:
     try:
         return used.secret(reference)
     except NoSecret as sentence:
-        raise WrongSettings(str(sentence)) from None
+        raise NoSecretThere(str(sentence)) from None
     finally:
         if used is not vault:
             used.close()

@@ -11,6 +11,10 @@ KEY_VAULT = re.compile(r"keyvault/(?P<vault>[A-Za-z][A-Za-z0-9-]{2,23})/(?P<name
 """Azure's own rules for names: nothing in them could lead a request to another host or path."""
 
 
+class Unresolved(ValueError):
+    """What a reference leads to can't be had: one sentence that names the reference and the fix, never a value."""
+
+
 def check_reference(value: str) -> str:
     """'env/NAME', 'file/PATH' or 'keyvault/VAULT/NAME'. Raises ValueError that does not quote the value."""
     kind, slash, rest = value.partition("/")

@@ -14,6 +14,7 @@ from handlers import (
     cut_off,
     doctor,
     interview,
+    messages,
     name_people,
     offboard,
     parts,
@@ -25,7 +26,7 @@ from handlers import (
 from handlers.access import Right, named_on
 from handlers.cases.store import once
 from handlers.cases.tables import Answer, Approval, Case, Plan, StepRow
-from handlers.click import Click
+from handlers.click import Click, Missing
 from handlers.conversation import Inbound, Reply
 from handlers.house import House
 from handlers.people import Person
@@ -85,6 +86,11 @@ def _way_in(_session: Session, case: Case, _args: Args) -> str:
     return str(case.draft.get("way back in", ""))
 
 
+def _no_button(_click: Click) -> Reply:
+    """What is only asked while somebody types does nothing when it is pressed all the same."""
+    raise Missing(messages.OLD_BUTTON)
+
+
 def _always(_session: Session, _case: Case, _args: Args) -> str:
     return ""
 
@@ -110,6 +116,8 @@ ACTIONS: dict[str, Action] = {
     "answer": Action(interview.answer, Right.ANSWER, _turn),
     "find somebody": Action(interview.find_somebody, Right.ANSWER, _turn),
     "find somebody for": Action(interview.find_somebody, Right.ANSWER_FOR, _answer),
+    "suggest": Action(_no_button, Right.ANSWER, _turn),
+    "suggest for": Action(_no_button, Right.ANSWER_FOR, _answer),
     "not sure": Action(interview.not_sure, Right.ANSWER, _turn),
     "answer for": Action(interview.answer_for, Right.ANSWER_FOR, _answer),
     "accept all": Action(interview.accept_all, Right.ANSWER, _turn),

@@ -174,6 +174,11 @@ class Field:
     options: tuple[Option, ...] = ()
     """Empty: free text, or what the kind says."""
     kind: FieldKind = FieldKind.TEXT
+    suggest: str = field(default="", repr=False)
+    """An opaque token: what fits is looked up by it while somebody types, to be picked from.
+
+    Words that were typed and not picked need not arrive: a field that takes them stands beside it.
+    """
 
     def __post_init__(self) -> None:
         # A platform refuses the whole card for a date that is none.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from connectors.contract import AnyConnector, Check, Surroundings, TaskStep, VendorError
+from connectors.references import Unresolved
 from connectors.registry import Registry
 from handlers import messages
 from handlers.cases.store import after_commit
@@ -104,6 +105,9 @@ async def _within(limit: float, connector: AnyConnector, client: Client, around:
     if isinstance(failure, VendorError):
         fix = failure.fix or "Look whether it is up and can be reached from here, then ask again."
         return _broken(connector, f"{failure.call}: {failure.message}", fix)
+    if isinstance(failure, Unresolved):
+        said, _, fix = str(failure).partition(": ")
+        return _broken(connector, f"{said}.", f"{fix[:1].upper()}{fix[1:]}")
     # The type alone: a message could quote what was sent.
     log.error("the check of %s stumbled: %s", connector.id, type(failure).__name__)
     return _broken(

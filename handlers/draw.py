@@ -21,7 +21,7 @@ from handlers.draw_technicians import bill, technicians
 from handlers.house import House
 from handlers.morning import morning
 from handlers.newcomers import newcomer
-from handlers.pen import Pen
+from handlers.pen import Pen, keep_buttons
 from handlers.people import Person
 from handlers.plan.digest import LOCK_OUT, MONEY
 from handlers.plan.rows import case_plans
@@ -33,7 +33,9 @@ from handlers.ways import locked_out, ways_in
 def draw(session: Session, house: House, card: CardRow) -> Card | None:
     """The card as it must look now; None when there is nothing (any more) to show."""
     with reading_once(session):
-        return _drawn(session, house, card)
+        drawn = _drawn(session, house, card)
+    keep_buttons(session)
+    return drawn
 
 
 def _drawn(session: Session, house: House, card: CardRow) -> Card | None:

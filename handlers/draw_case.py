@@ -216,7 +216,15 @@ def savings_section(pen: Pen, *payers: Payer) -> Iterable[Section]:
     """What will be paid less, where there is any such thing; a client never reads what its provider pays."""
     lines = savings.lines(pen.house, pen.case, savings.of_case(pen.session, pen.house, pen.case), *payers)
     if lines:
-        yield Section(heading="What is saved", body=tuple(text(line) for line in lines))
+        heading = "What would be saved" if rehearses(pen) else "What is saved"
+        yield Section(heading=heading, body=tuple(text(line) for line in lines))
+
+
+def rehearses(pen: Pen) -> bool:
+    """Whether nothing of this case changes anything: its plans are dry runs, or would be if they were made now."""
+    plans = case_plans(pen.session, pen.case.id)
+    client = pen.house.roster.client(pen.case.client)
+    return all(plan.dry_run for plan in plans) if plans else client is not None and client.dry_run
 
 
 def leaver_fact(pen: Pen) -> Fact:

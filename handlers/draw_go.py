@@ -24,8 +24,9 @@ def go_section(pen: Pen) -> Iterable[Section]:
             heading="Go?",
             body=(text(f"{who} pressed Go. Really end ", strong(f"{name}'s"), " access now?"),),
             buttons=(
-                pen.button(f"Yes, end {name}'s access now", "go really", Style.DANGER, **digest),
+                # Not where Go was: a double click must not be both presses.
                 pen.button("Not yet", "not yet", **digest),
+                pen.button(f"Yes, end {name}'s access now", "go really", Style.DANGER, **digest),
             ),
         )
         return

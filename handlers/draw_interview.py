@@ -9,14 +9,16 @@ from handlers.access import Right, clients_for, may
 from handlers.cases.tables import Answer
 from handlers.cases.wanted import READ, pending
 from handlers.conversation import Button, Card, Fact, Field, Option, Section, Style, quiet, strong, text
-from handlers.draw_case import headline, savings_section
+from handlers.draw_case import headline, rehearses, savings_section
 from handlers.draw_go import go_section, requester_buttons
-from handlers.draw_question import question_sections
+from handlers.draw_question import TWO_LETTERS, question_sections
+from handlers.interview import PICKED
 from handlers.pen import Pen
 from handlers.people import Lockout
 from handlers.plan.digest import LOCK_OUT, REST
 from handlers.plan.rows import case_plans
 from handlers.questions import NOW, WHEN, answers_of, current, questions_of
+from handlers.search import called
 from handlers.status import others_about
 from handlers.ways import ways_in
 
@@ -35,7 +37,8 @@ def interview(pen: Pen) -> Card:
 
 def _card(pen: Pen, title: str, *sections: Section, progress: tuple[int, int] | None = None) -> Card:
     notification = messages.notification(pen.house, pen.case)
-    return Card(f"Case {pen.case.number}: {title}", notification, progress, sections)
+    dry = "Dry run, case" if rehearses(pen) else "Case"
+    return Card(f"{dry} {pen.case.number}: {title}", notification, progress, sections)
 
 
 def _cancel(pen: Pen) -> Button:
@@ -115,7 +118,10 @@ def _who(pen: Pen) -> Card:
         opening = text(f"{len(accounts)} people fit ", strong(words), ". Who is it?")
     more = (text("There are more. Type more of the name to narrow it down."),) if case.candidates.get("more") else ()
     search = Section(
-        fields=(Field("name", "Somebody else? Name or mail address", words),),
+        fields=(
+            Field(PICKED, "Somebody else? Pick them while you type", TWO_LETTERS, suggest=pen.suggestions("suggest")),
+            Field("name", "Or write their name or mail address", words),
+        ),
         buttons=(pen.button("Search", "search"), _cancel(pen)),
     )
     people = tuple(_person(pen, account) for account in accounts)
@@ -131,18 +137,10 @@ def _person(pen: Pen, account: Account) -> Section:
         facts.insert(0, Fact("Title", text(account.title)))
     if notes:
         facts.append(Fact("Note", text(", ".join(notes))))
-    title = f", {account.title}" if account.title else ""
     return Section(
         heading=account.name,
         facts=tuple(facts),
-        buttons=(
-            pen.button(
-                f"{account.name}{title} ({account.mail or account.user_name})",
-                "pick",
-                Style.PRIMARY,
-                account=account.id,
-            ),
-        ),
+        buttons=(pen.button(called(account), "pick", Style.PRIMARY, account=account.id),),
     )
 
 
@@ -261,6 +259,8 @@ def _review(pen: Pen, questions: list[Question], answers: dict[str, Answer]) -> 
         if not immediate
         else "Access ends as soon as you press the button, unless something about this person needs a technician."
     )
+    if rehearses(pen):
+        what = "A dry run: a technician sees exactly this and approves, then every step only looks. Nothing is changed."
     label = "Submit" if planned or not immediate else f"Lock out {name} now"
     return _card(
         pen,

@@ -7,14 +7,17 @@ from collections.abc import Iterable
 from connectors.contract import LATER, Account, Choice, Question, Typed
 from handlers.answer import LATER_LABEL
 from handlers.conversation import Button, Field, FieldKind, Section, Style, Text, quiet, strong, text
+from handlers.interview import PICKED
 from handlers.pen import Pen
+from handlers.search import called
 
 WORDS = "text"
 """Field id of an answer in words."""
 SOMEBODY = "somebody"
+"""Field id of the name of a person to look for."""
 DAY, HOUR = "day", "hour"
 """Field ids of an answer that is a time."""
-"""Field id of the name of a person to look for."""
+TWO_LETTERS = "Two letters of a name or more"
 
 
 def question_sections(pen: Pen, question: Question, *, technician: bool = False) -> Iterable[Section]:
@@ -34,10 +37,14 @@ def question_sections(pen: Pen, question: Question, *, technician: bool = False)
         press = "Use these words" if question.choices else "Confirm"
         buttons.insert(len(ordered), pen.button(press, answer, style, question=question.id, words=fields[0].id))
     elif question.typed is Typed.PERSON:
-        label = "Somebody else: name or mail address" if question.choices else "Name or mail address"
-        fields = (Field(f"{SOMEBODY}{suffix}", label),)
-        find = "find somebody for" if technician else "find somebody"
-        buttons.insert(len(ordered), pen.button("Find", find, question=question.id, field=fields[0].id))
+        label = "Somebody else: pick them while you type" if question.choices else "Pick them while you type"
+        token = pen.suggestions("suggest for" if technician else "suggest", question=question.id)
+        fields = (
+            Field(f"{PICKED}{suffix}", label, TWO_LETTERS, suggest=token),
+            Field(f"{SOMEBODY}{suffix}", "Or write their name or mail address"),
+        )
+        find, picked, typed = "find somebody for" if technician else "find somebody", fields[0].id, fields[1].id
+        buttons.insert(len(ordered), pen.button("Find", find, question=question.id, field=typed, picked=picked))
     elif question.typed is Typed.MOMENT:
         fields = _moment(pen, suffix)
         at = pen.button("At that time", answer, question=question.id, day=fields[0].id, hour=fields[1].id)
@@ -91,7 +98,7 @@ def _found(pen: Pen, question: Question, answer: str) -> Section:
     more = (text("There are more. Type more of the name."),) if choosing.get("more") else ()
     buttons = tuple(
         pen.button(
-            f"{account.name}{f', {account.title}' if account.title else ''} ({account.mail or account.user_name})",
+            called(account),
             answer,
             question=question.id,
             account=account.id,

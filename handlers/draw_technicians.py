@@ -260,7 +260,8 @@ def bill(pen: Pen) -> Card:
     waiting = [plan for plan in plans if plan.state == PlanState.AWAITING_APPROVAL]
     decisions = [] if case.closed else list(bill_decision(pen, waiting))
     sections = in_parts(pen, sections, decisions, (), "show part of the bill")
-    title = f"Case {case.number}: the bill after {case.leaver_name}"
+    dry = "Dry run, case" if any(plan.dry_run for plan in plans) else "Case"
+    title = f"{dry} {case.number}: the bill after {case.leaver_name}"
     return Card(title, messages.notification(pen.house, case), None, tuple(sections))
 
 

@@ -68,11 +68,10 @@ def _click(session: Session, house: House, inbound: Inbound, person: Person) -> 
         return _stale(session, house, case, card, decided)
     reply = action.do(Click(session, house, case, card, person, str(inbound.actor), button.args, inbound.values))
     button.used_at, button.used_by = house.clock.now(), person.id
-    session.add(button)
     cards.redraw(session, house, case)
     if card.dead:
         return reply
-    cards.hold(session, house, card)
+    cards.hold(house, card)
     return Reply(reply.line, card.id, reply.secret)
 
 
@@ -81,5 +80,5 @@ def _stale(session: Session, house: House, case: Case, card: CardRow, line: str)
     if card.dead:
         return Reply(line or messages.OLD_BUTTON)
     cards.redraw(session, house, case)
-    cards.hold(session, house, card)
+    cards.hold(house, card)
     return Reply(line, card.id)

@@ -18,10 +18,14 @@ from handlers.plan.rows import case_plans
 from handlers.questions import WHEN, answers_of, asked, current, questions_of
 from handlers.submit import ready_again
 
+PICKED = "picked"
+"""Field id of somebody picked while one types: their address."""
+NOBODY_NAMED = "Write a name or a mail address first, then press Find."
+
 
 def search_again(click: Click) -> Reply:
-    """Look for another name, or for the same one again when none is typed."""
-    name = click.typed("name") or str(click.case.draft.get("searched", click.case.query))
+    """Look for whoever was picked or typed, or for the same one again when nobody was."""
+    name = click.typed(PICKED) or click.typed("name") or str(click.case.draft.get("searched", click.case.query))
     start_search(click.session, click.house, click.case, name[:200])
     _moved(click)
     return Reply()
@@ -103,7 +107,9 @@ def answer_for(click: Click) -> Reply:
 def find_somebody(click: Click) -> Reply:
     """Look for the person an answer names; whoever is found is offered on the same card."""
     question = question_on(click)
-    words = click.typed(click.arg("field"), "Write a name or a mail address first, then press Find.")[:200]
+    # A label could say anything: whoever was picked is looked up afresh by their address, and confirmed as ever.
+    words = click.typed(str(click.args.get("picked", PICKED))) or click.typed(click.arg("field"), NOBODY_NAMED)
+    words = words[:200]
     click.case.choosing = {"question": question.id, "words": words}
     want(click.session, click.house, click.case, CHOOSE, words)
     _moved(click)

@@ -26,7 +26,7 @@ from handlers.cases.tables import Case, Lookup, StepRow
 from handlers.cases.wanted import TRIES, Apply
 from handlers.house import House
 from handlers.plan.advance import advance, again
-from handlers.ticket import TASK, TICKET, Wanted, case_key, wanted
+from handlers.ticket import ATTENTION, CLOSED_THERE, TASK, TICKET, Wanted, case_key, wanted
 
 SHOWS = timedelta(minutes=2)
 """What was sent and does not show is not sent again before so long: an answer may have been lost."""
@@ -52,7 +52,7 @@ async def ask(house: House, case: Case, _lookup: Lookup) -> Apply:
 
     def apply(session: Session, case: Case) -> None:
         for task in closed_there:
-            _closed_there(session, house, case, task)
+            _closed_there(session, house, case, task, still_wanted=task.key in want.tasks)
         due.clear(session, case, due.MIRROR)
         if ticket.unseen:
             due.set_due(session, house, case, due.MIRROR, SHOWS)
@@ -168,14 +168,22 @@ class _Ticket:
         await self.house.store.write(write)
 
 
-def _closed_there(session: Session, house: House, case: Case, task: DeskTask) -> None:
-    """Somebody closed the task on the ticket: as if they had said here that they did it by hand."""
+def _closed_there(session: Session, house: House, case: Case, task: DeskTask, *, still_wanted: bool) -> None:
+    """Somebody closed the task on the ticket: as if they had said here that they did it by hand.
+
+    A neutral one did not say what there is to do: closing it says nothing either.
+    """
     entry = session.get(DeskEntry, (case.id, task.key))
+    if f".{ATTENTION}." in task.key:
+        if entry is not None and still_wanted:
+            entry.handled = CLOSED_THERE
+            session.add(entry)
+        return
     step_id, _, attempt = task.key.partition(f".{TASK}.")[2].rpartition(".")
     row = session.get(StepRow, step_id) if step_id else None
     if entry is None or entry.handled or row is None or row.case_id != case.id:
         return
-    entry.handled = "closed there"
+    entry.handled = CLOSED_THERE
     session.add(entry)
     if StepState(row.state) not in WITH_PERSON or str(row.attempt) != attempt:
         return

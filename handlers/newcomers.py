@@ -193,7 +193,7 @@ def click(
 def _drawn(session: Session, house: House, card: CardRow, line: str) -> Reply:
     card.due += 1
     session.add(card)
-    cards.hold(session, house, card)
+    cards.hold(house, card)
     return Reply(line, card.id)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pydantic import JsonValue
-from sqlmodel import Session
+from sqlmodel import Session, insert
 
 from handlers.cases.tables import ButtonRow, CardRow, Case
 from handlers.commands import ACTIONS
 from handlers.conversation import Button, Style
 from handlers.house import House
 from handlers.messages import hashed
+
+_BUTTONS = "buttons"
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,28 @@ class Pen:
     def button(self, label: str, action: str, style: Style = Style.PLAIN, /, **args: JsonValue) -> Button:
         """A button that does that, once, as long as things stand as they do now."""
         token = self.house.new_token()
-        self.session.add(
-            ButtonRow(
-                token=hashed(token),
-                card_id=self.card.id,
-                case_id=self.case.id,
-                action=action,
-                args=args,
-                stamp=ACTIONS[action].stamp(self.session, self.case, args),
-                expires_at=self.house.clock.now() + self.house.timings.button,
-            )
+        made: list[dict[str, object]] = self.session.info.setdefault(_BUTTONS, [])
+        made.append(
+            {
+                "token": hashed(token),
+                "card_id": self.card.id,
+                "case_id": self.case.id,
+                "action": action,
+                "args": args,
+                "stamp": ACTIONS[action].stamp(self.session, self.case, args),
+                "expires_at": self.house.clock.now() + self.house.timings.button,
+                "used_by": "",
+            }
         )
         return Button(label, token, style)
+
+    def suggestions(self, action: str, /, **args: JsonValue) -> str:
+        """A token for `Field.suggest`: kept as a button's is, asked as often as somebody types, and never used up."""
+        return self.button("", action, **args).token
+
+
+def keep_buttons(session: Session) -> None:
+    """Write down what every button drawn so far stands for, in one statement: a card may have dozens."""
+    made = session.info.pop(_BUTTONS, [])
+    if made:
+        session.exec(insert(ButtonRow), params=made)

@@ -9,13 +9,13 @@ from connectors.money import Payer
 from handlers import messages
 from handlers.cases.states import UNDECIDED, WITH_PERSON, PlanState, StepState
 from handlers.conversation import Card, Check, Fact, Section, quiet, strong, text
-from handlers.draw_case import MARKS, headline, savings_section, undecided_section
+from handlers.draw_case import MARKS, headline, rehearses, savings_section, undecided_section
 from handlers.pen import Pen
 from handlers.plan.advance import A_DAY
 from handlers.plan.digest import MONEY
 from handlers.plan.rows import case_plans, case_steps
 from handlers.questions import answers_of, questions_of
-from handlers.ways import locked_out, ways_in
+from handlers.ways import last_possible_access, locked_out, ways_in
 
 
 def report(pen: Pen) -> Card:
@@ -29,7 +29,7 @@ def _sections(pen: Pen) -> Iterable[Section]:
     technicians = not pen.card.identity
     yield Section(body=(headline(pen, ways),))
     yield from _outcome(pen)
-    handed = tuple(_handed(pen))
+    handed = () if rehearses(pen) else tuple(_handed(pen))
     if handed:
         yield Section(heading="Handed over", facts=handed)
     yield from savings_section(pen, *((Payer.CLIENT, Payer.MSP) if technicians else (Payer.CLIENT,)))
@@ -50,7 +50,11 @@ def line_for_client(pen: Pen) -> str:
     ended = max(way.ended_at for way in ways if way.ended_at is not None)
     places = messages.several(len(ways), "place", "places")
     name = pen.case.leaver_name.split()[0]
-    return f"{name}'s access ended {messages.clock(pen.house, pen.case, ended)}; checked in {places}."
+    said = f"{name}'s access ended {messages.clock(pen.house, pen.case, ended)}; checked in {places}."
+    last = last_possible_access(ways)
+    if last is None or last <= ended:
+        return said
+    return f"{said} What was open then can work until {messages.clock(pen.house, pen.case, last)} at the latest."
 
 
 def _outcome(pen: Pen) -> Iterable[Section]:

@@ -55,8 +55,21 @@ def lines(house: House, case: Case, found: Iterable[Saving], *payers: Payer) -> 
     for payer in payers:
         mine = [one for one in shown if one.payer is payer]
         if len(mine) > 1:
-            told.append(f"Together for {whose[payer]}: {sums(mine)} a month.")
+            told.append(f"Together for {whose[payer]}: {_together(mine)}.")
     return told
+
+
+def _together(found: list[Saving]) -> str:
+    """What is saved from which day on: what begins later is not counted before."""
+    dated = sorted({one.starts for one in found if one.starts})
+    told = [
+        f"{sums(one for one in found if one.starts and one.starts <= day)} a month from {day:%-d %b %Y}"
+        for day in dated
+    ]
+    some_day = [one for one in found if one.starts is None]
+    if some_day:
+        told.append(f"{sums(some_day)} a month from a day that nobody can say yet")
+    return ", ".join(told)
 
 
 def sums(found: Iterable[Saving]) -> str:

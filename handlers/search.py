@@ -18,15 +18,21 @@ SHOWN = 10
 """How many people one card offers; more and the person is asked to type more of the name."""
 
 
+def called(account: Account) -> str:
+    """Name, title and address, by which namesakes are told apart."""
+    title = f", {account.title}" if account.title else ""
+    return f"{account.name}{title} ({account.mail or account.user_name})"
+
+
 async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
     """Search the client's directories for what was typed. Raises VendorError."""
-    found = await _search(house, case.client, lookup.subject)
+    found = await directories(house, case.client, lookup.subject)
     nearest = False
     if not found and " " in lookup.subject.strip():
         # Nobody of that name: offer those who share its last or first word.
         words = lookup.subject.split()
         for word in (words[-1], words[0]):
-            found = found or await _search(house, case.client, word)
+            found = found or await directories(house, case.client, word)
         nearest = bool(found)
 
     def apply(_session: Session, case: Case) -> None:
@@ -42,7 +48,8 @@ async def ask(house: House, case: Case, lookup: Lookup) -> Apply:
     return apply
 
 
-async def _search(house: House, client_id: str, text: str) -> list[Account]:
+async def directories(house: House, client_id: str, text: str) -> list[Account]:
+    """Whom the client's directories know by these words, best first. Raises VendorError."""
     client = house.roster.client(client_id)
     names = [name for name in (client.systems if client else {}) if house.registry.get(name).directory]
 
@@ -56,7 +63,7 @@ async def _search(house: House, client_id: str, text: str) -> list[Account]:
 
 async def choose(house: House, case: Case, lookup: Lookup) -> Apply:
     """Search the client's directories for somebody an answer names. Raises VendorError."""
-    found = [one for one in await _search(house, case.client, lookup.subject) if one.id != case.leaver.get("id")]
+    found = [one for one in await directories(house, case.client, lookup.subject) if one.id != case.leaver.get("id")]
 
     def apply(_session: Session, case: Case) -> None:
         if case.choosing.get("words") == lookup.subject:

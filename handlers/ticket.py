@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from connectors.contract import Wave
 from connectors.money import Payer
 from handlers import messages, savings
 from handlers.cases import cards
+from handlers.cases.desk_entry import DeskEntry
 from handlers.cases.states import SETTLED, UNDECIDED, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import Case, Plan, StepRow
 from handlers.house import House
@@ -19,7 +20,9 @@ from handlers.plan.digest import LOCK_OUT
 from handlers.plan.rows import case_plans, case_steps
 from handlers.ways import locked_out, ways_in
 
-TICKET, TASK = "ticket", "task"
+TICKET, TASK, ATTENTION = "ticket", "task", "attention"
+CLOSED_THERE = "closed there"
+"""What an entry is marked with once somebody has closed its task on the ticket."""
 MOVING = frozenset({StepState.READY, StepState.RUNNING, StepState.WAITING})
 WAVES = {
     Wave.LOCK_OUT: "Lock-out",
@@ -67,7 +70,8 @@ def wanted(session: Session, house: House, case: Case) -> Wanted:
     # Which step it is would tell whom: until the ticket may, one task stands for whatever is stuck. Once that is
     # settled it is closed for good, so the next one that is stuck has another.
     neutral = f"Case {case.number}: a step needs a person. The card in chat says which."
-    attention = {f"{key}.attention.{row.id}.{row.attempt}": neutral for row in with_person[:1]}
+    closed = _closed_before(session, case)
+    attention = {f"{key}.{ATTENTION}.{row.id}.{row.attempt}.{closed}": neutral for row in with_person[:1]}
     return Wanted(
         summary=named if told else plain,
         ours=frozenset({named, plain}),
@@ -81,6 +85,12 @@ def wanted(session: Session, house: House, case: Case) -> Wanted:
         time=_time(house, case, plans) if reported else None,
         over=bool(case.closed) or (reported and not with_person and not undecided and not _goes_on(house, rows)),
     )
+
+
+def _closed_before(session: Session, case: Case) -> int:
+    """How often somebody has closed a neutral task there: it says nothing of the step, so another one is opened."""
+    query = select(DeskEntry).where(DeskEntry.case_id == case.id, DeskEntry.handled == CLOSED_THERE)
+    return sum(f".{ATTENTION}." in entry.key for entry in session.exec(query))
 
 
 def _goes_on(house: House, rows: list[StepRow]) -> bool:

@@ -15,6 +15,8 @@ from bot.teams.cards import AdaptiveCard
 
 LITERAL = {"AdaptiveCard", "Container", "RichTextBlock", "TextRun", "ActionSet", "Action.Execute", "Action.Submit"}
 """What shows text as it is; `TextBlock` and `FactSet` would read markdown."""
+ASKS = {"Data.Query"}
+"""What shows nothing: what a list is asked for while one types."""
 INPUTS = {"Input.Text", "Input.ChoiceSet", "Input.Date", "Input.Time"}
 MOST_BYTES = 25_000
 MOST_ACTIONS = 6
@@ -44,7 +46,7 @@ def _limits(card: AdaptiveCard) -> Iterator[str]:
     size = len(json.dumps(card, ensure_ascii=False).encode(errors="surrogatepass"))
     if size > MOST_BYTES:
         yield f"{size} bytes"
-    if strange := {str(part["type"]) for part in parts(card) if "type" in part} - LITERAL - INPUTS:
+    if strange := {str(part["type"]) for part in parts(card) if "type" in part} - LITERAL - INPUTS - ASKS:
         yield f"elements that read markdown, or that an older Teams does not know: {sorted(strange)}"
     fields = [part for part in parts(card) if part.get("type") in INPUTS]
     ids = [str(field.get("id")) for field in fields]
@@ -53,8 +55,11 @@ def _limits(card: AdaptiveCard) -> Iterator[str]:
     for field in fields:
         if not 0 < len(str(field.get("label", ""))) <= LONGEST_LABEL:
             yield f"field '{field.get('id')}' has no label, or too long a one"
-        if field["type"] == "Input.ChoiceSet" and field.get("style") != "compact":
+        asks = field.get("choices.data")
+        if field["type"] == "Input.ChoiceSet" and field.get("style") != ("filtered" if asks else "compact"):
             yield f"field '{field.get('id')}' would read markdown"
+        if asks and not (isinstance(asks, dict) and asks.get("type") == "Data.Query" and asks.get("dataset")):
+            yield f"field '{field.get('id')}' asks for nothing"
     for row in parts(card, "ActionSet"):
         actions = row["actions"]
         if not isinstance(actions, list) or not 0 < len(actions) <= MOST_ACTIONS:

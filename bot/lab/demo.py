@@ -270,7 +270,9 @@ def _listening(port: int) -> Generator[socket.socket]:
         page_socket.bind(("127.0.0.1", port))
     except OSError as error:
         page_socket.close()
-        raise CannotStart(f"Port {port} can't be used ({error.strerror}): choose another with --port.") from None
+        raise CannotStart(
+            f"Port {port} can't be used ({error.strerror}): choose another: .venv/bin/offboard demo --port 8766."
+        ) from None
     with page_socket:
         yield page_socket
 

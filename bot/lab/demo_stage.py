@@ -162,6 +162,15 @@ class Stage:
         if answer.status != 200:
             self._notice(character, room, "Slack could not reach the app, so nothing has happened. Press again.")
 
+    async def looks_up(self, character: Character, message: Shown, name: str, letters: str) -> dict[str, str]:
+        """Type these letters in a field that finds people; answers whom Slack shows."""
+        try:
+            found = await self.slack.looks_up(character.user, message, name, letters)
+        except (aiohttp.ClientError, TimeoutError):
+            return {}
+        labels = [(str(one["value"]), one["text"]) for one in found]
+        return {value: str(text.get("text")) for value, text in labels if isinstance(text, dict)}
+
     def _notice(self, character: Character, room: Room, text: str) -> None:
         # Slack's counters stay small, so this sorts behind everything of the same second.
         stamp = f"{int(self.slack.now())}.{900_000 + len(self._notices.get(character.user, [])):06d}"

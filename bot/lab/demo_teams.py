@@ -127,6 +127,14 @@ class TeamsStage:
         else:
             self._keep(character, UNREACHABLE, from_teams=True)
 
+    async def looks_up(self, character: Character, message: Shown, name: str, letters: str) -> dict[str, str]:
+        """Type these letters in a field that finds people; answers whom Teams shows."""
+        try:
+            found = await self.teams.looks_up(*OBJECT_IDS[character.user], message, name, letters)
+        except (aiohttp.ClientError, TimeoutError):
+            return {}
+        return {str(one.get("value")): str(one.get("title")) for one in found}
+
     def _keep(
         self, character: Character, text: str, *, mine: bool = False, only_you: bool = False, from_teams: bool = False
     ) -> None:

@@ -22,10 +22,12 @@ from aiohttp import web
 from pydantic import JsonValue
 
 from bot.lab.fake_slack_wire import SlackError, arguments, blocks_of, told
-from bot.lab.slack_limits import Shown, field_state, find_button, read
+from bot.lab.slack_limits import Shown, field_state, find_button, offered, read
 
 Json = dict[str, JsonValue]
 USES = 5
+PATIENCE = 3.0
+"""Seconds a select that asks waits for its options."""
 LIFETIME = 30 * 60.0
 """A response_url takes five answers within 30 minutes."""
 
@@ -88,6 +90,8 @@ class FakeSlack:
         self._messages: dict[tuple[str, str], Shown] = {}
         self._ephemeral: dict[str, list[Shown]] = {}
         self._typed: dict[tuple[str, str, str, str], str] = {}
+        self._offered: dict[tuple[str, str, str], list[Json]] = {}
+        """User, message and block → what their letters found."""
         self._addresses: dict[str, _Address] = {}
         self._faults: dict[str, list[tuple[int, Json, dict[str, str]]]] = {}
         self._delays: dict[str, float] = {}
@@ -216,6 +220,37 @@ class FakeSlack:
         """
         payload = self.click_payload(user, message, label, values or {})
         return await self.deliver(urlencode({"payload": json.dumps(payload)}).encode())
+
+    async def looks_up(self, user: str, message: Shown, name: str, letters: str) -> list[Json]:
+        """Somebody types in a field that asks; the options they are shown, in time and as Slack takes them."""
+        block, element = self._field(message, name)
+        least = element.get("min_query_length", 3)
+        if isinstance(least, int) and len(letters) < least:
+            return []
+        payload = self.suggestion_payload(user, message, name, letters)
+        async with asyncio.timeout(PATIENCE):
+            answer = await self.deliver(urlencode({"payload": json.dumps(payload)}).encode())
+        found = offered(json.loads(answer.body)) if answer.status == 200 and answer.body.startswith("{") else []
+        self._offered.setdefault((user, message.ts, str(block["block_id"])), []).extend(found)
+        return found
+
+    def suggestion_payload(self, user: str, message: Shown, name: str, letters: str) -> Json:
+        """The block_suggestion payload of those letters."""
+        home, host = self._home(user), self.workspaces[message.workspace]
+        block, _ = self._field(message, name)
+        where = "directmessage" if message.channel.startswith("D") else host.channels[message.channel]
+        return {
+            "type": "block_suggestion",
+            "user": {"id": user, "username": home.people[user], "name": home.people[user], "team_id": home.id},
+            "team": {"id": host.id, "domain": host.domain},
+            "api_app_id": "A0OFFBOARD",
+            "container": {"type": "message", "message_ts": message.ts, "channel_id": message.channel},
+            "channel": {"id": message.channel, "name": where},
+            "is_enterprise_install": False,
+            "block_id": block["block_id"],
+            "action_id": name,
+            "value": letters,
+        }
 
     def click_payload(self, user: str, message: Shown, label: str, values: Mapping[str, str]) -> Json:
         """The block_actions payload of that click."""
@@ -430,11 +465,14 @@ class FakeSlack:
         return f"{self.url}/response/{key}"
 
     def _fill(self, user: str, message: Shown, name: str, value: str) -> None:
+        block, _ = self._field(message, name)
+        self._typed[user, message.ts, str(block["block_id"]), name] = value
+
+    def _field(self, message: Shown, name: str) -> tuple[Json, Json]:
         for block in message.blocks:
             element = block.get("element")
             if isinstance(element, dict) and element.get("action_id") == name:
-                self._typed[user, message.ts, str(block["block_id"]), name] = value
-                return
+                return block, element
         raise LookupError(f"no field '{name}' on this message:\n{read(message)}")
 
     def _state(self, user: str, message: Shown) -> Json:
@@ -446,7 +484,8 @@ class FakeSlack:
                 continue
             name = str(element["action_id"])
             typed = self._typed.get((user, message.ts, str(block["block_id"]), name))
-            out[str(block["block_id"])] = {name: field_state(element, typed)}
+            found = self._offered.get((user, message.ts, str(block["block_id"])), [])
+            out[str(block["block_id"])] = {name: field_state(element, typed, found)}
         return out
 
     def _trigger(self) -> str:

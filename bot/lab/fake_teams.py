@@ -20,11 +20,12 @@ from aiohttp import web
 from pydantic import JsonValue
 
 from bot.lab.fake_teams_wire import CHANNEL, Signer, TokenOffice, refusal
-from bot.lab.teams_cards import CARD, Shown, as_sent, button, filled
+from bot.lab.teams_cards import CARD, Shown, as_sent, button, fields, filled
 
 Json = dict[str, JsonValue]
 
 PACE = ((7, 1.0), (8, 2.0), (60, 30.0), (1_800, 3_600.0))
+MOST_CHOICES = 15
 MOST_BYTES, OLDER_MOST_BYTES = 100_000, 28_000
 
 
@@ -87,6 +88,8 @@ class FakeTeams:
         """Whether messages are held to the older limit."""
         self.signed = True
         """Whether the bot must show its token, and what people do is signed."""
+        self._found: dict[tuple[str, str], dict[str, list[Json]]] = {}
+        """User and message → by field, what their letters found."""
         self._faults: dict[str, list[_Fault]] = {}
         self._delays: dict[str, float] = {}
         self._count = itertools.count(1)
@@ -201,10 +204,33 @@ class FakeTeams:
     def pressing(self, tenant: str, user: str, message: Shown, pressed: Json, values: Mapping[str, str]) -> Json:
         """The same for this very button: a card may have two of one label."""
         own = pressed.get("data")
-        data: Json = filled(message, values) | (own if isinstance(own, dict) else {})
+        data: Json = filled(message, values, self._found.get((user, message.id))) | (
+            own if isinstance(own, dict) else {}
+        )
         action: Json = {"type": "Action.Execute", "verb": pressed.get("verb"), "data": data}
         value: Json = {"action": action, "trigger": "manual"}
         invoke: Json = {"name": "adaptiveCard/action", "replyToId": message.id, "value": value}
+        return self.activity("invoke", tenant, user, message.conversation) | invoke
+
+    async def looks_up(self, tenant: str, user: str, message: Shown, name: str, letters: str) -> list[Json]:
+        """Somebody types in a field that asks; the choices they are shown."""
+        answer = await self.deliver(self.search(tenant, user, message, name, letters))
+        value = answer.json.get("value")
+        results = value.get("results") if isinstance(value, dict) else None
+        found = [one for one in (results if isinstance(results, list) else []) if isinstance(one, dict)][:MOST_CHOICES]
+        self._found.setdefault((user, message.id), {}).setdefault(name, []).extend(found)
+        return found
+
+    def search(self, tenant: str, user: str, message: Shown, name: str, letters: str) -> Json:
+        """The `application/search` of those letters. Raises KeyError where the field asks nothing."""
+        query = fields(message.card)[name]["choices.data"]
+        options: Json = {"skip": 0, "top": MOST_CHOICES}
+        value: Json = {
+            "queryText": letters,
+            "queryOptions": options,
+            "dataset": query["dataset"] if isinstance(query, dict) else "",
+        }
+        invoke: Json = {"name": "application/search", "replyToId": message.id, "value": value}
         return self.activity("invoke", tenant, user, message.conversation) | invoke
 
     async def submits(self, tenant: str, user: str, message: Shown, label: str) -> Answer:

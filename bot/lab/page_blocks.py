@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from nicegui import ui
 from nicegui.element import Element
 
-from bot.lab.slack_limits import PICKERS, Json, Shown, field_state, objects
+from bot.lab.page_typing import LookUp, typing
+from bot.lab.slack_limits import PICKERS, SELECTS, Json, Shown, field_state, objects
 
 Press = Callable[[Json, Json, dict[str, str]], Awaitable[None]]
 """What a button does: its block, the button, and what stands in the fields (action id → value)."""
@@ -31,16 +32,16 @@ HELD = ("value", "selected_date", "selected_time")
 _MARKS = re.compile("(" + "|".join(ICONS) + ")")
 
 
-def draw(message: Shown, typed: Typed, press: Press) -> None:
+def draw(message: Shown, typed: Typed, press: Press, look_up: LookUp) -> None:
     """The message, into the current element of the page."""
     if not message.blocks:
         _lines(message.text)
         return
     for block in message.blocks:
-        _block(message, block, typed, press)
+        _block(message, block, typed, press, look_up)
 
 
-def _block(message: Shown, block: Json, typed: Typed, press: Press) -> None:
+def _block(message: Shown, block: Json, typed: Typed, press: Press, look_up: LookUp) -> None:
     match block.get("type"):
         case "header":
             ui.label(_text(block)).classes("bk-header")
@@ -55,7 +56,7 @@ def _block(message: Shown, block: Json, typed: Typed, press: Press) -> None:
         case "section":
             _section(block)
         case "input":
-            _field(message, block, typed)
+            _field(message, block, typed, look_up)
         case "actions":
             with ui.element("div").classes("bk-actions"):
                 for button in objects(block.get("elements")):
@@ -103,7 +104,7 @@ def _lines(text: str) -> None:
         run(text)
 
 
-def _field(message: Shown, block: Json, typed: Typed) -> None:
+def _field(message: Shown, block: Json, typed: Typed, look_up: LookUp) -> None:
     element = block.get("element")
     if not isinstance(element, dict):
         return
@@ -126,6 +127,8 @@ def _field(message: Shown, block: Json, typed: Typed) -> None:
             field.props("options-dense")
             if not chosen:
                 field.props["label"] = hint or "Select an item"
+        elif element.get("type") == "external_select":
+            field = typing(str(element["action_id"]), hint, typed.get(key, ""), keep, look_up)
         elif element.get("multiline"):
             field = ui.textarea(value=typed.get(key, _initial(element)), on_change=lambda event: keep(event.value))
             field.props("rows=2")
@@ -161,7 +164,7 @@ def _values(message: Shown, typed: Typed) -> dict[str, str]:
     for block in message.blocks:
         element = block.get("element")
         key = (message.ts, str(block.get("block_id")))
-        if isinstance(element, dict) and key in typed and (typed[key] or element.get("type") != "static_select"):
+        if isinstance(element, dict) and key in typed and (typed[key] or element.get("type") not in SELECTS):
             values[str(element["action_id"])] = typed[key]
     return values
 

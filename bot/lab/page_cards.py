@@ -12,6 +12,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from bot.lab.page_blocks import run
+from bot.lab.page_typing import LookUp, typing
 from bot.lab.slack_limits import objects
 from bot.lab.teams_cards import Json, fields
 
@@ -23,17 +24,17 @@ PICKERS = {"Input.Date": "date", "Input.Time": "time"}
 PRESSED = {"Action.Execute", "Action.Submit"}
 
 
-def draw(card: Json, typed: dict[str, str], press: Press) -> None:
+def draw(card: Json, typed: dict[str, str], press: Press, look_up: LookUp) -> None:
     """The card, into the current element of the page. `typed` keeps what stands in its fields."""
     for gone in typed.keys() - fields(card).keys():
         del typed[gone]
     for element in objects(card.get("body")):
-        _element(element, typed, press)
+        _element(element, typed, press, look_up)
     if objects(card.get("actions")):
         _actions(card, typed, press)
 
 
-def _element(element: Json, typed: dict[str, str], press: Press) -> None:
+def _element(element: Json, typed: dict[str, str], press: Press, look_up: LookUp) -> None:
     line = " ac-line" if element.get("separator") is True else ""
     with ui.element("div").classes(f"ac-spaced-{str(element.get('spacing', 'Default')).lower()}{line}"):
         match element.get("type"):
@@ -41,11 +42,11 @@ def _element(element: Json, typed: dict[str, str], press: Press) -> None:
                 _rich_text(element)
             case "Container":
                 for inner in objects(element.get("items")):
-                    _element(inner, typed, press)
+                    _element(inner, typed, press, look_up)
             case "ActionSet":
                 _actions(element, typed, press)
             case "Input.Text" | "Input.Date" | "Input.Time" | "Input.ChoiceSet":
-                _field(element, typed)
+                _field(element, typed, look_up)
             case other:
                 _unknown(f"an element of type {other}")
 
@@ -64,7 +65,7 @@ def _rich_text(block: Json) -> None:
                 _unknown(f"a run of type {inline.get('type') if isinstance(inline, dict) else inline}")
 
 
-def _field(element: Json, typed: dict[str, str]) -> None:
+def _field(element: Json, typed: dict[str, str], look_up: LookUp) -> None:
     name, label = str(element.get("id")), str(element.get("label", ""))
     value = typed.get(name, str(element.get("value", "")))
 
@@ -74,11 +75,11 @@ def _field(element: Json, typed: dict[str, str]) -> None:
     with ui.element("div").classes("ac-field"):
         ui.label(label).classes("ac-label")
         if "choices.data" in element:
-            _unknown("more choices while one types, which this page does not ask for")
-        if element.get("type") == "Input.ChoiceSet":
+            field: Element = typing(name, str(element.get("placeholder", "")), value, keep, look_up)
+        elif element.get("type") == "Input.ChoiceSet":
             options = {str(one["value"]): str(one.get("title")) for one in objects(element.get("choices"))}
             value = value if value in options else ""
-            field: Element = ui.select(options, value=value or None, on_change=lambda event: keep(event.value))
+            field = ui.select(options, value=value or None, on_change=lambda event: keep(event.value))
             field.props("options-dense")
             if not value:
                 field.props["label"] = str(element.get("placeholder") or "Choose")

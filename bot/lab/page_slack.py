@@ -169,7 +169,8 @@ class SlackPane:
                 ui.label(hour(float(message.ts))).classes("slack-time")
                 if message.edits:
                     ui.label("(edited)").classes("slack-time")
-            page_blocks.draw(message, self._typed, partial(self._press, message))
+            look_up = partial(self.stage.looks_up, self.character, message)
+            page_blocks.draw(message, self._typed, partial(self._press, message), look_up)
 
     async def _press(self, message: Shown, block: Json, button: Json, values: dict[str, str]) -> None:
         await self.stage.presses(self.character, self._room, message, block, button, values)

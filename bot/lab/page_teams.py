@@ -146,7 +146,8 @@ class TeamsPane:
                 return
             with ui.element("div").classes("teams-card"):
                 typed = self._typed.setdefault(message.id, {})
-                page_cards.draw(message.card, typed, partial(self._press, message))
+                look_up = partial(self.stage.looks_up, self.character, message)
+                page_cards.draw(message.card, typed, partial(self._press, message), look_up)
 
     async def _press(self, message: Shown, button: Json, values: dict[str, str]) -> None:
         await self.stage.presses(self.character, message, button, values)

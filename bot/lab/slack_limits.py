@@ -7,7 +7,7 @@ Source: docs.slack.dev/reference/block-kit, pages of the blocks and elements use
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -17,6 +17,7 @@ Json = dict[str, JsonValue]
 MOST_BLOCKS = 50
 MOST_CHARACTERS = 11_340
 NOT_TOGETHER = {"options", "option_groups"}
+SELECTS = {"static_select", "external_select"}
 PICKERS = {
     "datepicker": ("date", r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"),
     "timepicker": ("time", r"([01]\d|2[0-3]):[0-5]\d"),
@@ -130,12 +131,23 @@ def _input(path: str, block: Json) -> Iterator[tuple[str, str]]:
         yield from _length(path, element.get("initial_value", "x"), "initial_value", 3_000)
     elif element.get("type") == "static_select":
         yield from _select(path, element)
+    elif element.get("type") == "external_select":
+        least = element.get("min_query_length", 3)
+        if NOT_TOGETHER & set(element) or not isinstance(least, int) or least < 0:
+            yield path, "a select that asks has no options of its own, and waits for a number of letters"
     elif str(element.get("type")) in PICKERS:
         what, form = PICKERS[str(element["type"])]
         if f"initial_{what}" in element and not re.fullmatch(form, str(element[f"initial_{what}"])):
             yield path, f"initial_{what} is no {what}"
     else:
         yield path, f"unsupported element {element.get('type')!r}"
+
+
+def offered(answer: JsonValue) -> list[Json]:
+    """The options an answer to a block_suggestion brings; none where Slack would refuse it."""
+    if not isinstance(answer, dict) or answer.get("options") == []:
+        return []
+    return [] if list(_select("/options", answer)) else objects(answer.get("options"))
 
 
 def _select(path: str, element: Json) -> Iterator[tuple[str, str]]:
@@ -239,20 +251,24 @@ def find_button(message: Shown, label: str) -> tuple[Json, Json]:
     raise LookupError(f"no button '{label}', only {buttons(message)} on:\n{read(message)}")
 
 
-def field_state(element: Json, typed: str | None) -> Json:
-    """What a click reports of a field: what was typed or picked, else what it was shown with."""
+def field_state(element: Json, typed: str | None, found: Sequence[Json] = ()) -> Json:
+    """What a click reports of a field: what was typed or picked, else what it was shown with.
+
+    `found`: what a select that asks has been answered.
+    """
     if str(element.get("type")) in PICKERS:
         what, form = PICKERS[str(element["type"])]
         picked = str(element.get(f"initial_{what}", "") if typed is None else typed)
         if picked and not re.fullmatch(form, picked):
             raise LookupError(f"nobody can pick '{picked}' as the {what} in field '{element['action_id']}'")
         return {"type": element["type"], f"selected_{what}": picked or None}
-    if element.get("type") != "static_select":
+    selects = str(element.get("type"))
+    if selects not in SELECTS:
         return {"type": "plain_text_input", "value": typed if typed is not None else element.get("initial_value")}
     if typed is None:
-        return {"type": "static_select", "selected_option": element.get("initial_option")}
+        return {"type": selects, "selected_option": element.get("initial_option")}
     groups = objects(element.get("option_groups")) or [element]
-    for option in (option for group in groups for option in objects(group.get("options"))):
+    for option in (*found, *(option for group in groups for option in objects(group.get("options")))):
         if typed in (option["value"], _label(option)):
-            return {"type": "static_select", "selected_option": option}
+            return {"type": selects, "selected_option": option}
     raise LookupError(f"no option '{typed}' in field '{element['action_id']}'")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -65,8 +65,11 @@ def fields(card: Json | None) -> dict[str, Json]:
     return {str(one["id"]): one for one in _all(card, INPUTS)}
 
 
-def filled(shown: Shown, values: Mapping[str, str]) -> Json:
-    """What its fields hold once these are typed or picked, as Teams sends it. Raises LookupError."""
+def filled(shown: Shown, values: Mapping[str, str], found: Mapping[str, Sequence[Json]] | None = None) -> Json:
+    """What its fields hold once these are typed or picked, as Teams sends it. Raises LookupError.
+
+    `found`: field → what its letters have found, to be picked from as well.
+    """
     known = fields(shown.card)
     for name in values:
         if name not in known:
@@ -74,12 +77,11 @@ def filled(shown: Shown, values: Mapping[str, str]) -> Json:
     held: Json = {name: one["value"] for name, one in known.items() if one.get("value")}
     for name, value in values.items():
         choices = known[name].get("choices")
+        offered = [*(choices if isinstance(choices, list) else []), *(found or {}).get(name, [])]
         picked = [
-            one["value"]
-            for one in (choices if isinstance(choices, list) else [])
-            if isinstance(one, dict) and value in (one.get("value"), one.get("title"))
+            one["value"] for one in offered if isinstance(one, dict) and value in (one.get("value"), one.get("title"))
         ]
-        if choices and not picked:
+        if known[name]["type"] == "Input.ChoiceSet" and value and not picked:
             raise LookupError(f"'{value}' can't be picked in '{name}'")
         held[name] = picked[0] if picked else value
     return held

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pydantic import JsonValue
 
 from bot.lines import LONGEST_LINE, Line, cut, fitting, inert, lines_of, more, unabridged
+from bot.slack.payloads import SUGGEST
 from handlers.conversation import Button, Card, Field, FieldKind, Option, Section, Span, Style
 
 Block = dict[str, JsonValue]
@@ -31,6 +32,7 @@ MOST_OPTIONS = 100
 LONGEST = {"header": 150, "button": 75, "option": 75, "placeholder": 150, "label": 300, "value": 3_000}
 LONGEST_OPTION_ID = 150
 LONGEST_TOKEN = 2_000
+LEAST_LETTERS = 2
 PICKERS = {FieldKind.DATE: "datepicker", FieldKind.TIME: "timepicker"}
 
 
@@ -178,7 +180,9 @@ def _run(value: str, style: Style) -> Block:
 
 def _field(card: Card, field: Field) -> Block:
     element: Block = {"type": "plain_text_input", "action_id": field.id}
-    if field.options:
+    if field.suggest:
+        element = {"type": "external_select", "action_id": field.id, "min_query_length": LEAST_LETTERS}
+    elif field.options:
         element = {"type": "static_select", "action_id": field.id, **_options(field)}
     elif field.kind in PICKERS:
         what = field.kind.value
@@ -194,9 +198,11 @@ def _field(card: Card, field: Field) -> Block:
     # Slack keeps what was typed as long as block and action keep their ids: redrawing the same
     # question must, and another question under the same field id must not.
     seed = repr((card.title, card.progress, field)).encode()
+    own = f"field:{field.id}:{hashlib.sha256(seed).hexdigest()[:12]}"[:255]
     return {
         "type": "input",
-        "block_id": f"field:{field.id}:{hashlib.sha256(seed).hexdigest()[:12]}"[:255],
+        # Whom somebody picked for an earlier search must not be picked for the next one: each drawing has its token.
+        "block_id": f"{SUGGEST}{field.suggest}" if field.suggest else own,
         "label": _plain(field.label or field.id, "label"),
         "element": element,
         "optional": True,
@@ -225,6 +231,11 @@ def _options(field: Field) -> Block:
     if chosen:
         out["initial_option"] = _option(chosen)
     return out
+
+
+def offered(options: Sequence[Option]) -> list[Block]:
+    """What a field that looks people up is answered with."""
+    return [_option(option) for option in options if 0 < len(option.id) <= LONGEST_OPTION_ID][:MOST_OPTIONS]
 
 
 def _option(option: Option) -> Block:

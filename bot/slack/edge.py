@@ -22,10 +22,10 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 
-from bot.slack.blocks import fallback, line_blocks
+from bot.slack.blocks import fallback, line_blocks, offered
 from bot.slack.chat import SlackChat
-from bot.slack.payloads import GONE, Body, Malformed, inner, pressed, removal, text
-from handlers.conversation import Actor, Card, ChatError, Inbound, Kind, Place, Reply
+from bot.slack.payloads import GONE, Body, Malformed, inner, pressed, removal, suggesting, text
+from handlers.conversation import Actor, Card, ChatError, Inbound, Kind, Option, Place, Reply
 
 log = logging.getLogger("offboard.slack")
 
@@ -51,6 +51,10 @@ class House(Protocol):
 
     async def answer(self, card_id: str, show: Callable[[Card], Awaitable[None]]) -> None:
         """Show the card from the committed state through `show`, which may raise ChatError."""
+        ...
+
+    async def suggest(self, actor: Actor, token: str, typed: str) -> tuple[Option, ...]:
+        """Whom those letters could mean, in the field of that token; nobody whenever that mustn't be said."""
         ...
 
 
@@ -144,6 +148,7 @@ class SlackEdge:
         bolt.action(PRESS)(self._click)
         # Typing in a field or picking from a list says nothing yet: values come with a button.
         bolt.action(re.compile(""))(_ignore)
+        bolt.options(re.compile(""))(self._suggest)
         for word in GONE:
             bolt.event(word)(self._gone)
         bolt.event(re.compile(""))(_ignore)
@@ -215,6 +220,17 @@ class SlackEdge:
             self._start(self._chat.respond_line(url, reply.line))
         if reply.secret:
             self._start(self._reveal(url, reply.secret))
+
+    async def _suggest(self, ack: AsyncAck, body: Body) -> None:
+        """Whom the letters typed so far could mean; nobody where it is not said who types them, and in what."""
+        found: tuple[Option, ...] = ()
+        try:
+            found = await self._house.suggest(*suggesting(body))
+        except Malformed as error:
+            log.warning("a look-up in Slack was refused: %s", error)
+        except Exception as error:  # noqa: BLE001 - the field for words is there all the same
+            _unheard(None, error)
+        await ack(options=offered(found))
 
     async def _reveal(self, url: str, secret: Callable[[], Awaitable[str]]) -> None:
         """Show the clicker, and nobody else, what is kept nowhere."""

@@ -13,6 +13,8 @@ from pydantic import JsonValue
 
 from handlers.conversation import Actor, Inbound, Kind, Place
 
+SUGGEST = "suggest:"
+"""Begins the block of a field that looks people up; its token follows, as nothing else of ours comes back with it."""
 GONE = ("app_uninstalled", "tokens_revoked")
 """The only events that mean something (docs.slack.dev/reference/events, read 2026-11-25)."""
 HOLDS: Mapping[str, str] = {"datepicker": "selected_date", "timepicker": "selected_time"}
@@ -42,6 +44,18 @@ def pressed(body: Body) -> Inbound:
         token=text(action if isinstance(action, dict) else {}, "value"),
         values=_values(inner(inner(body, "state", {}), "values", {})),
     )
+
+
+def suggesting(body: Body) -> tuple[Actor, str, str]:
+    """Who types, the field's token, and what is typed so far. Raises Malformed unless it says who, and in what.
+
+    Who types stands where it does in a click (docs.slack.dev/reference/interaction-payloads/block_suggestion-payload,
+    read 2026-11-26).
+    """
+    user, (before, found, token) = inner(body, "user"), text(body, "block_id").partition(SUGGEST)
+    if body.get("type") != "block_suggestion" or before or not found or not token:
+        raise Malformed("the field is none of ours")
+    return Actor("slack", text(user, "team_id"), text(user, "id")), token, text(body, "value", "")
 
 
 def removal(body: Body) -> tuple[str, float]:

@@ -171,7 +171,11 @@ def _field(field: Field) -> AdaptiveCard:
     }
     if field.placeholder:
         out["placeholder"] = cut(inert(field.placeholder), LONGEST_LABEL)
-    if field.options:
+    if field.suggest:
+        # Filtered, a list takes what was picked and nothing else: the field for words beside it is its fallback.
+        query: AdaptiveCard = {"type": "Data.Query", "dataset": field.suggest}
+        out |= {"type": "Input.ChoiceSet", "style": "filtered", "choices": [], "choices.data": query}
+    elif field.options:
         # Compact: a drop-down shows its titles literally, an expanded list would read markdown.
         choices: list[JsonValue] = [
             {"title": cut(inert(option.label or option.id), LONGEST_LABEL), "value": option.id}

@@ -23,8 +23,9 @@ from bot.teams.cards import AdaptiveCard, adaptive_card
 from bot.teams.chat import Home, TeamsChat
 from bot.teams.gate import LOOPBACK, Gate, NotAdmitted, serves
 from bot.teams.heard import Malformed, Nobody, Origin, inner, origin, pressed, submitted, tenant_of, text, typed
+from bot.teams.search import asked, results
 from bot.teams.wire import CARD, TeamsWire
-from handlers.conversation import Card, ChatError, Inbound, Message, Place, Reply
+from handlers.conversation import Actor, Card, ChatError, Inbound, Message, Option, Place, Reply
 
 log = logging.getLogger("offboard.teams")
 
@@ -61,6 +62,10 @@ class House(Protocol):
 
     async def answer(self, card_id: str, show: Callable[[Card], Awaitable[None]]) -> None:
         """Show the card from the committed state through `show`, which may raise ChatError."""
+        ...
+
+    async def suggest(self, actor: Actor, token: str, typed: str) -> tuple[Option, ...]:
+        """Whom those letters could mean, in the field of that token; nobody whenever that mustn't be said."""
         ...
 
 
@@ -186,12 +191,15 @@ class TeamsEdge:
         return {"statusCode": 200, "type": CARD, "value": card}
 
     async def _search(self, body: Body) -> Answer:
-        """Nothing is looked up while somebody types yet."""
-        return {
-            "statusCode": 200,
-            "type": "application/vnd.microsoft.search.searchResponse",
-            "value": {"results": []},
-        }
+        """Whom the letters typed so far could mean; nobody where it is not said who types them, and in what."""
+        try:
+            by, (token, typed_so_far) = origin(body), asked(body)
+            return results(await self._house.suggest(by.actor, token, typed_so_far))
+        except Malformed as error:
+            log.warning("a search in Teams was refused: %s", error)
+        except Exception as error:  # noqa: BLE001 - a line would be no list; the field for words is there
+            _unheard(error)
+        return results(())
 
     async def _moved(self, body: Body) -> None:
         """The app was installed for somebody, or removed."""

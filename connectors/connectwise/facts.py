@@ -59,6 +59,8 @@ class ConnectWiseFacts(BaseModel):
     """What could not be read, and why, as sentences."""
     held: tuple[str, ...] | None = None
     """Part numbers of the licences they hold; None where Microsoft 365 could not say."""
+    mailboxes: tuple[str, ...] = ()
+    """Those of them that carry a mailbox: one that stays shared may keep its licence."""
     distributor: bool | None = None
     """Whether a connected distributor knows the seats; None: not asked."""
 
@@ -111,8 +113,8 @@ async def complete_facts(facts: ConnectWiseFacts, read: Read) -> ConnectWiseFact
     """The facts with what other systems know: which licences the leaver holds, and whether seats can be asked for."""
     if not any(line.part_number for line in facts.lines):
         return facts
-    held, distributor = await asyncio.gather(_held(read), _distributor(read))
-    return facts.model_copy(update={"held": held, "distributor": distributor})
+    (held, mailboxes), distributor = await asyncio.gather(_held(read), _distributor(read))
+    return facts.model_copy(update={"held": held, "mailboxes": mailboxes, "distributor": distributor})
 
 
 async def read_devices(api: ConnectWiseApi, contact: int) -> tuple[Device, ...]:
@@ -155,15 +157,17 @@ async def _nobody() -> None:
     return None
 
 
-async def _held(read: Read) -> tuple[str, ...] | None:
-    """Part numbers of what they hold; None where that can't be known now."""
+async def _held(read: Read) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """Part numbers of what they hold, None where that can't be known now; and of what carries a mailbox."""
     try:
         told = (await read("microsoft365.held_licences")).get("licences")
     except (VendorError, LookupError):
-        return None
-    listed = told if isinstance(told, list) else []
-    parts = {str(one.get("part_number") or "") for one in listed if isinstance(one, dict)}
-    return tuple(sorted(parts - {""}))
+        return None, ()
+    listed = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    parts = {str(one.get("part_number") or "") for one in listed}
+    # What Microsoft does not say of a licence may be a mailbox.
+    carrying = {str(one.get("part_number") or "") for one in listed if one.get("carries_mailbox") is not False}
+    return tuple(sorted(parts - {""})), tuple(sorted(carrying - {""}))
 
 
 async def _distributor(read: Read) -> bool:

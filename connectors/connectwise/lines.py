@@ -236,6 +236,8 @@ def _falls(line: Line, facts: ConnectWiseFacts, choices: Choices) -> bool:
         return False
     if line.kind == USER:
         return True
+    if choices.get("mailbox") == "shared licensed" and (facts.held is None or line.part_number in facts.mailboxes):
+        return False  # the shared mailbox keeps that licence
     if choices.get("licences") != "release" or (facts.held is not None and line.part_number not in facts.held):
         return False
     seat = choices.get("licences.seat")

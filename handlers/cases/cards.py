@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from pydantic import JsonValue
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
 from handlers.cases.store import after_commit
 from handlers.cases.tables import CardRow, Case
@@ -39,17 +39,14 @@ LIST = "list"
 
 def redraw(session: Session, house: House, case: Case) -> None:
     """Every card of this case shows something old now."""
-    for card in session.exec(select(CardRow).where(CardRow.case_id == case.id, CardRow.dead == "")):
-        if card.kind != NEWS:
-            card.due += 1
-            session.add(card)
+    kept = (col(CardRow.case_id) == case.id, col(CardRow.dead) == "", col(CardRow.kind) != NEWS)
+    session.exec(update(CardRow).where(*kept).values(due=col(CardRow.due) + 1))
     after_commit(session, house.cards.set)
 
 
-def hold(session: Session, house: House, card: CardRow) -> None:
+def hold(house: House, card: CardRow) -> None:
     """Leave this card to the edge that heard the click, for a moment."""
     card.retry_at = house.clock.now() + house.timings.inline
-    session.add(card)
 
 
 def show_person(

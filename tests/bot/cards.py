@@ -179,7 +179,24 @@ DECISION = Card(
     ),
 )
 
+PERSON = Card(
+    title="Case 1042: offboard Jane Doe",
+    notification="Case 1042 at Contoso: a question for you",
+    progress=(4, 9),
+    sections=(
+        Section(
+            body=(text(strong("Who gets Jane Doe's mail?")),),
+            fields=(
+                Field("picked", "Pick them while you type", "Two letters of a name or more", suggest="token-look"),
+                Field("somebody", "Or write their name or mail address"),
+            ),
+            buttons=(Button("Nobody", "token-nobody"), Button("Find", "token-find")),
+        ),
+    ),
+)
+
 CARDS = {
+    "person": PERSON,
     "decision": DECISION,
     "question": QUESTION,
     "when": WHEN,

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from bot.lab.fake_slack import FakeSlack
 from bot.slack.chat import SlackChat
 from bot.slack.edge import SlackEdge, slack_routes
-from handlers.conversation import Card, Inbound, Reply
+from handlers.conversation import Actor, Card, Inbound, Option, Reply
 
 SECRET = "a-signing-secret"
 GOLDEN = Path(__file__).parent / "golden"
@@ -29,12 +29,21 @@ class ToldHouse:
     reply: Reply = field(default_factory=Reply)
     error: Exception | None = None
     cards: dict[str, Card] = field(default_factory=dict[str, Card])
+    people: tuple[Option, ...] = ()
+    """Whom it suggests, whatever is typed."""
+    typed: list[tuple[Actor, str, str]] = field(default_factory=list[tuple[Actor, str, str]])
 
     async def hear(self, inbound: Inbound) -> Reply:
         self.heard.append(inbound)
         if self.error:
             raise self.error
         return self.reply
+
+    async def suggest(self, actor: Actor, token: str, typed: str) -> tuple[Option, ...]:
+        self.typed.append((actor, token, typed))
+        if self.error:
+            raise self.error
+        return self.people
 
     async def answer(self, card_id: str, show: Callable[[Card], Awaitable[None]]) -> None:
         await show(self.cards[card_id])

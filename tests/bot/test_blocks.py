@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from bot.lab.slack_limits import Shown, buttons, characters, field_state, problems, read
-from bot.slack.blocks import Block, blocks, fallback, line_blocks
+from bot.lab.slack_limits import offered as slack_takes
+from bot.slack.blocks import Block, blocks, fallback, line_blocks, offered
 from handlers.conversation import Button, Card, Check, Fact, Field, FieldKind, Mark, Option, Section, strong, text
-from tests.bot.cards import CARDS, HOSTILE, QUESTION, REVIEW, WHEN
+from tests.bot.cards import CARDS, HOSTILE, PERSON, QUESTION, REVIEW, WHEN
 
 NASTY = st.text(
     alphabet=st.sampled_from(list("<>!@#&*_~`[]()|:/\\-=\n\r\t '\"aJ1.\u202e\u2066\x00✅é")), max_size=60
@@ -192,6 +193,33 @@ def test_a_date_and_a_time_are_picked_and_come_back_as_they_are_written() -> Non
     assert field_state(day, "") == {"type": "datepicker", "selected_date": None}
     assert problems([{"type": "input", "label": {"type": "plain_text", "text": "On"}, "element": {
         "type": "datepicker", "action_id": "day", "initial_date": "30.11.2026"}}])  # fmt: skip
+
+
+def test_people_are_looked_up_by_a_token_of_the_drawing_and_can_be_named_in_words() -> None:
+    def fields(card: Card) -> list[dict[str, JsonValue]]:
+        return [block for block in blocks(card) if block["type"] == "input"]
+
+    pick, words = fields(PERSON)
+    assert (pick["block_id"], problems(blocks(PERSON))) == ("suggest:token-look", [])
+    assert pick["element"] == {
+        "type": "external_select",
+        "action_id": "picked",
+        "min_query_length": 2,
+        "placeholder": {"type": "plain_text", "text": "Two letters of a name or more", "emoji": False},
+    }
+    [section] = PERSON.sections
+    anew = replace(section, fields=(replace(section.fields[0], suggest="token-anew"), section.fields[1]))
+    again, same = fields(replace(PERSON, sections=(anew,)))
+    assert again["block_id"] != pick["block_id"], "whom one picked before is not picked for the next search"
+    assert same["block_id"] == words["block_id"], "what was typed stays"
+
+
+def test_whom_letters_found_is_shown_within_slacks_limits_and_whoever_can_not_be_is_left_out() -> None:
+    found = tuple(Option(f"{number}@contoso.com", f"Jane *Doe* {'x' * 100}") for number in range(120))
+    answer: dict[str, JsonValue] = {"options": [*offered((Option("x" * 151, "Too long"), Option("", "None"), *found))]}
+    assert slack_takes(answer) == answer["options"]
+    assert len(slack_takes(answer)) == 100
+    assert slack_takes({"options": [{"text": {"type": "mrkdwn", "text": "J"}, "value": "1"}]}) == []
 
 
 @pytest.mark.parametrize(("kind", "value"), [(FieldKind.DATE, "30.11.2026"), (FieldKind.DATE, "2026-2-3"),

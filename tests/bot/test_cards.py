@@ -59,6 +59,9 @@ def test_the_limits_would_notice_a_mistake() -> None:
     assert "markdown" in of(lambda drawn: next(parts(drawn, "Input.ChoiceSet")).update(style="expanded"))[0]
     assert "token" in of(lambda drawn: next(parts(drawn, "Input.Text")).update(id="token"))[0]
     assert "no label" in of(lambda drawn: next(parts(drawn, "Input.Text")).pop("label"))[0]
+    asking: JsonValue = {"type": "Data.Query", "dataset": ""}
+    asks: AdaptiveCard = {"style": "filtered", "choices.data": asking}
+    assert "asks for nothing" in of(lambda drawn: next(parts(drawn, "Input.ChoiceSet")).update(asks))[0]
     assert "titled" in of(lambda drawn: next(parts(drawn, "Action.Execute")).update(title=""))[0]
     assert "older Teams" in of(lambda drawn: next(parts(drawn, "Action.Execute")).update(data={"token": "b"}))[0]
     assert "buttons" in of(lambda drawn: next(parts(drawn, "ActionSet")).update(actions=[]))[0]
@@ -111,6 +114,15 @@ def test_an_app_too_old_for_a_press_sends_the_same_one_as_a_message() -> None:
 def test_what_is_recommended_stands_first_in_its_row() -> None:
     row = (Button("Retry", "t1"), Button("I did it by hand", "t2", Style.PRIMARY), Button("Skip", "t3", Style.DANGER))
     assert tokens(adaptive_card(Card("C", "n", sections=(Section(buttons=row),)))) == ["t2", "t1", "t3"]
+
+
+def test_people_are_picked_while_one_types_and_named_in_words_where_that_is_not_known() -> None:
+    drawn = adaptive_card(CARDS["person"])
+    pick, words = (part for part in parts(drawn) if str(part.get("type")).startswith("Input."))
+    assert (pick["type"], pick["style"], pick["choices"]) == ("Input.ChoiceSet", "filtered", [])
+    assert pick["choices.data"] == {"type": "Data.Query", "dataset": "token-look"}
+    assert words["type"] == "Input.Text"
+    assert "token-look" not in repr(CARDS["person"]), "whoever has the token can ask by it"
 
 
 def test_a_date_and_a_time_are_picked() -> None:

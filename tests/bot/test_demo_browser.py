@@ -373,6 +373,25 @@ def test_news_in_teams_wait_for_finn_and_his_card_has_turned_green(visitor: Visi
     visitor.shows("Slack")
 
 
+def test_letters_find_people_on_both_platforms_and_whoever_is_picked_is_confirmed_by_their_button(
+    visitor: Visitor,
+) -> None:
+    page = visitor.page
+    for platform, line in (("Slack", "/offboard Somebody Else"), ("Teams", "offboard Somebody Else")):
+        visitor.shows(platform)
+        visitor.be("Maria Lopez")
+        visitor.types(line)
+        visitor.sees("There is nobody like Somebody Else in the directory")
+        page.locator(f".{platform.lower()}").get_by_label("Somebody else? Pick them while you type").last.click()
+        page.keyboard.type("helg", delay=60)
+        page.get_by_role("option", name=re.compile("Helga Hold")).first.click()
+        visitor.presses("Search")
+        visitor.sees("Is this the person who leaves?")
+        expect(visitor.button(re.compile("^Helga Hold"))).to_be_visible()
+        visitor.looks(f"20-typing-{platform.lower()}")
+    visitor.shows("Slack")
+
+
 def test_the_page_fits_a_small_screen(visitor: Visitor) -> None:
     visitor.looks("19-end")
     visitor.page.set_viewport_size({"width": 1280, "height": 720})

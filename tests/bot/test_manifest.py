@@ -32,6 +32,7 @@ def test_every_address_is_the_one_the_edge_listens_at() -> None:
     manifest = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
     addresses = [entry["url"] for entry in manifest["features"]["slash_commands"]]
     addresses.append(manifest["settings"]["interactivity"]["request_url"])
+    addresses.append(manifest["settings"]["interactivity"]["message_menu_options_url"])
     addresses.append(manifest["settings"]["event_subscriptions"]["request_url"])
     assert manifest["oauth_config"]["redirect_urls"] == [f"https://offboard.example.com{REDIRECT}"]
     assert set(addresses) == {f"https://offboard.example.com{PATH}"}

@@ -161,7 +161,8 @@ class Paper:
         with_person = [row for row in rows if StepState(row.state) in WITH_PERSON and row.plan_id in approved]
         there = [str(task["notes"]) for task in desk.tasks if not task["closedFlag"]]
         for row in rows:
-            count, wanted = sum(row.id in one for one in there), int(told and row in with_person)
+            named = [one for one in there if ".attention." not in one]
+            count, wanted = sum(row.id in one for one in named), int(told and row in with_person)
             if count != wanted:
                 yield f"{row.step} is {row.state} and has {count} open tasks on the ticket"
         # Before access has ended, which step it is would tell whom: one neutral task stands for all.

@@ -11,6 +11,7 @@ from typing import ClassVar
 import pytest
 
 from connectors.contract import Check, Surroundings, Unreachable
+from connectors.references import Unresolved
 from connectors.registry import Registry
 from handlers.conversation import ChatError
 from handlers.doctor import ONLY_ADMINS, Examined, card_of, examine, todos
@@ -220,3 +221,15 @@ def test_many_clients_still_fit_on_every_platforms_card() -> None:
     card = card_of(registry, many)
     on_every_platform(card)
     assert "185 more clients have something to do" in words(card)
+
+
+class Unset(Asked):
+    """Whose secret nobody has set."""
+
+    async def check(self, api: ToyWorld) -> tuple[Check, ...]:
+        raise Unresolved("The secret env/TOY is empty: set the environment variable TOY.")
+
+
+async def test_a_secret_that_is_missing_is_said_with_its_fix() -> None:
+    [check] = (await looked(Unset(ToyWorld())))[0].checks
+    assert (check.said, check.fix) == ("The secret env/TOY is empty.", "Set the environment variable TOY.")

@@ -56,6 +56,10 @@ async def test_a_dry_run_changes_nothing_anywhere_and_every_card_says_so(tmp_pat
         assert "OPEN: a dry run, nothing was changed" in contoso.world.reads("maria")
         assert "Wrong person" not in contoso.world.reads("sam")
         assert "What the live run would do" in contoso.world.reads("sam")
+        assert "Dry run, case 1: the bill after Jane Doe" in contoso.world.reads("bill")
+        for reader in ("maria", "sam"):
+            assert "What would be saved" in contoso.world.reads(reader)
+            assert "Handed over" not in contoso.world.reads(reader)
         # An hour later nothing is read back either: nothing was done.
         await contoso.world.passes(hours=2)
         assert changes(contoso.companies) == before

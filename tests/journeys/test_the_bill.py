@@ -207,3 +207,14 @@ async def test_an_answer_lost_on_the_way_takes_one_seat_and_not_two(contoso: Com
     await leaves(contoso)
     assert seats(contoso) == 11
     assert paper(contoso).pax8.changes_of(bought.E3) == ["12 → 11 seats"]
+
+
+async def test_a_licence_that_the_shared_mailbox_keeps_is_promised_to_nobody(contoso: Company) -> None:
+    await contoso.asks("Jane Doe", "Head of Sales", contentious=True)
+    assert "Shared mailbox, keeps its licence" in contoso.world.reads("sam")
+    await contoso.approved()
+    await contoso.world.clicks("bill", "Approve the bill")
+    await contoso.world.passes(minutes=30)
+    for reader in ("maria", "sam", "bill"):
+        assert "Microsoft 365 E3, 1 fewer" not in contoso.world.reads(reader)
+    assert "M365-E3" not in {row.subject for row in await contoso.world.rows()}

@@ -109,6 +109,21 @@ async def test_a_step_that_needs_a_person_again_has_a_neutral_task_again(contoso
     assert "Jane" not in str(open_tasks(contoso)[0]["notes"])
 
 
+async def test_a_neutral_task_that_somebody_closes_is_opened_anew_while_the_step_still_needs_a_person(
+    contoso: Company,
+) -> None:
+    contoso.companies.microsoft.fail(CONTOSO, GraphFault("error", None, f"PATCH /users/{people.JANE}", status=403))
+    await contoso.asks("Jane Doe", "Head of Sales")
+    await contoso.approved()
+    (task,) = open_tasks(contoso)
+    task.update({"closedFlag": True, "resolution": "Done, I think"})
+    await contoso.world.passes(minutes=30)
+    (another,) = open_tasks(contoso)
+    assert another["id"] != task["id"]
+    assert (await contoso.world.steps())["microsoft365.block_sign_in"].state == "needs a person"
+    await nothing_stands_twice(contoso)
+
+
 async def test_every_wave_leaves_a_note_and_the_end_a_time_entry_and_the_saving(contoso: Company) -> None:
     await leaves(contoso)
     await contoso.world.clicks("bill", "Approve the bill")
