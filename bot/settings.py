@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 PREFIX = "OFFBOARD_"
-FOR_TESTS = frozenset({"OFFBOARD_SPECS"})
+FOR_TESTS = frozenset({"OFFBOARD_SPECS", "OFFBOARD_SHOTS"})
 """Variables of that prefix that are not the service's."""
 RESERVED = frozenset({"technicians", "admins"})
 """Whom cards go to that are nobody in particular; no person may be called so."""
