@@ -23,8 +23,7 @@ from handlers.cases.wanted import want_ticket
 from handlers.click import Click, Missing
 from handlers.conversation import Reply
 from handlers.house import House
-from handlers.plan.digest import LOCK_OUT
-from handlers.plan.rows import case_plans, case_steps
+from handlers.plan.rows import case_plans, case_steps, lock_out_of
 
 NOT_STARTED = UNDECIDED | {PlanState.REJECTED}
 """Nothing was changed by a plan in one of these."""
@@ -32,8 +31,8 @@ NOT_STARTED = UNDECIDED | {PlanState.REJECTED}
 
 def cancel(click: Click) -> Reply:
     """Call the case off while nothing has been done yet."""
-    lock_outs = [plan for plan in case_plans(click.session, click.case.id) if plan.kind == LOCK_OUT]
-    if any(PlanState(plan.state) not in NOT_STARTED | HELD for plan in lock_outs):
+    lock_out = lock_out_of(case_plans(click.session, click.case.id))
+    if lock_out is not None and PlanState(lock_out.state) not in NOT_STARTED | HELD:
         raise Missing("It has begun already. Technicians can undo a lock-out of the wrong person.")
     if acted(click.session, click.case):
         raise Missing("Something was kept or handed over ahead already. A technician calls it off and puts it back.")

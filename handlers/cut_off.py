@@ -20,18 +20,10 @@ from handlers.conversation import Reply
 from handlers.house import House
 from handlers.plan.advance import advance
 from handlers.plan.digest import LOCK_OUT, digest_of
-from handlers.plan.rows import case_plans
+from handlers.plan.rows import case_plans, lock_out_of
 from handlers.questions import GO, WHEN, answers_of
 
 FARTHEST = timedelta(days=365)
-ASKED_TWICE = timedelta(minutes=10)
-"""Within that time the second press must follow the first."""
-HURRY = timedelta(hours=1)
-"""So long before its time a lock-out nobody has approved is brought up as one that waits now."""
-UNHURRIED = timedelta(days=1)
-"""How often it is brought up before that, and how often a go is asked for."""
-PATIENT = timedelta(days=3)
-"""After so long the technicians are reminded as well."""
 
 
 def moment(day: str, hour: str, house: House, case: Case) -> datetime:
@@ -55,48 +47,52 @@ def moment(day: str, hour: str, house: House, case: Case) -> datetime:
 
 def time_of(session: Session, case: Case) -> datetime | None:
     """The time at which access ends, if the answer is one."""
-    answer = answers_of(session, case.id).get(WHEN)
     try:
-        return datetime.fromisoformat(answer.value) if answer and not answer.asked_technician else None
+        return datetime.fromisoformat(_when(session, case))
     except ValueError:
         return None
 
 
 def on_go(session: Session, case: Case) -> bool:
     """Whether access ends when somebody says so."""
+    return _when(session, case) == GO
+
+
+def _when(session: Session, case: Case) -> str:
+    """What was answered; '' while nobody has, or a technician is asked."""
     answer = answers_of(session, case.id).get(WHEN)
-    return answer is not None and answer.value == GO and not answer.asked_technician
+    return answer.value if answer is not None and not answer.asked_technician else ""
 
 
 def held(session: Session, case: Case) -> Plan | None:
     """The approved lock-out whose cut-off is still to come, if there is one."""
-    plans = case_plans(session, case.id)
-    return next((one for one in plans if one.kind == LOCK_OUT and PlanState(one.state) in HELD), None)
+    lock_out = lock_out_of(case_plans(session, case.id))
+    return lock_out if lock_out is not None and PlanState(lock_out.state) in HELD else None
+
+
+def changeable(session: Session, case: Case) -> bool:
+    """Whether there is a lock-out for which another time can still be chosen."""
+    lock_out = lock_out_of(case_plans(session, case.id))
+    return lock_out is not None and PlanState(lock_out.state) in BEFORE_CUT_OFF
 
 
 def ended_nothing(session: Session, case: Case) -> bool:
     """Whether no lock-out of this case has begun."""
-    lock_outs = [plan for plan in case_plans(session, case.id) if plan.kind == LOCK_OUT]
-    return all(PlanState(plan.state) in BEFORE_CUT_OFF | {PlanState.REJECTED} for plan in lock_outs)
-
-
-def changeable(session: Session, case: Case) -> bool:
-    """Whether another time can still be chosen for it."""
-    lock_outs = [plan for plan in case_plans(session, case.id) if plan.kind == LOCK_OUT]
-    return bool(lock_outs) and all(PlanState(plan.state) in BEFORE_CUT_OFF for plan in lock_outs)
+    lock_out = lock_out_of(case_plans(session, case.id))
+    return lock_out is None or PlanState(lock_out.state) in BEFORE_CUT_OFF | {PlanState.REJECTED}
 
 
 def wait_for_approval(session: Session, house: House, case: Case, plan: Plan) -> None:
     """Bring the lock-out up until somebody decides: at once where it is due, else day by day, and before its time."""
-    at, now = time_of(session, case), house.clock.now()
+    at, now, timings = time_of(session, case), house.clock.now(), house.timings
     if at is not None and at > now:
         due.set_due(session, house, case, due.CUT_OFF, at - now, plan.id)
-    if not on_go(session, case) and (at is None or at - now <= HURRY):
+    if not on_go(session, case) and (at is None or at - now <= timings.hurry):
         due.bring_up(session, house, case, plan.id)
         return
-    due.set_due(session, house, case, due.UNHURRIED, UNHURRIED, plan.id)
+    due.set_due(session, house, case, due.UNHURRIED, timings.unhurried, plan.id)
     if at is not None:
-        due.set_due(session, house, case, due.HURRY, at - now - HURRY, plan.id)
+        due.set_due(session, house, case, due.HURRY, at - now - timings.hurry, plan.id)
 
 
 def approved(session: Session, house: House, case: Case, plan: Plan) -> None:
@@ -114,7 +110,7 @@ def approved(session: Session, house: House, case: Case, plan: Plan) -> None:
         return
     due.clear_subject(session, case, plan.id)
     if event is PlanEvent.ARMED:
-        due.set_due(session, house, case, due.GO, UNHURRIED, plan.id)
+        due.set_due(session, house, case, due.GO, house.timings.unhurried, plan.id)
     elif event is PlanEvent.SCHEDULED and at is not None:
         due.set_due(session, house, case, due.CUT_OFF, at - house.clock.now(), plan.id)
 
@@ -159,7 +155,7 @@ def going(house: House, case: Case) -> str:
     if not isinstance(said, dict):
         return ""
     at = datetime.fromisoformat(str(said["at"]))
-    return str(said["by"]) if house.clock.now() - at < ASKED_TWICE else ""
+    return str(said["by"]) if house.clock.now() - at < house.timings.asked_twice else ""
 
 
 def go(click: Click) -> Reply:

@@ -31,7 +31,7 @@ from handlers.name_people import could_be_named
 from handlers.pen import Pen
 from handlers.plan.advance import A_DAY
 from handlers.plan.digest import LOCK_OUT, MONEY, steps_of
-from handlers.plan.rows import case_plans, case_steps
+from handlers.plan.rows import case_plans, case_steps, lock_out_of
 from handlers.questions import answers_of, questions_of
 from handlers.submit import undecided
 from handlers.ways import WayState, last_possible_access, locked_out, not_asked, ways_in
@@ -58,7 +58,7 @@ def headline(pen: Pen, ways: list[WayState]) -> Text:
     name = case.leaver_name
     if case.closed:
         return text(messages.CLOSED.get(case.closed, case.closed))
-    lock_out = next((plan for plan in case_plans(pen.session, case.id) if plan.kind == LOCK_OUT), None)
+    lock_out = lock_out_of(case_plans(pen.session, case.id))
     if lock_out is None:
         return _unplanned(pen)
     if lock_out.dry_run and lock_out.state in BEGUN:

@@ -9,7 +9,7 @@ from handlers.access import Right, clients_for, may
 from handlers.cases.tables import Answer
 from handlers.cases.wanted import READ, pending
 from handlers.conversation import Button, Card, Fact, Field, Option, Section, Style, quiet, strong, text
-from handlers.draw_case import headline, rehearses, savings_section
+from handlers.draw_case import headline, leaver_fact, rehearses, savings_section
 from handlers.draw_go import go_section, requester_buttons
 from handlers.draw_question import TWO_LETTERS, question_sections
 from handlers.interview import PICKED
@@ -169,19 +169,7 @@ def _ask(pen: Pen) -> Card:
 
 
 def _leaver(pen: Pen) -> Section:
-    account = Account.model_validate(pen.case.leaver)
-    return Section(
-        facts=(
-            Fact(
-                "Leaver",
-                text(
-                    strong(account.name),
-                    f", {account.title}" if account.title else "",
-                    f", {account.mail or account.user_name}",
-                ),
-            ),
-        )
-    )
+    return Section(facts=(leaver_fact(pen),))
 
 
 def _another_case(pen: Pen) -> tuple[Section, ...]:

@@ -32,7 +32,7 @@ from handlers.plan.advance import A_DAY
 from handlers.plan.digest import LOCK_OUT, MONEY, items_of_case, steps_of
 from handlers.plan.propose import GROUND, NOT_SEEN
 from handlers.plan.readings import readings_of
-from handlers.plan.rows import case_plans
+from handlers.plan.rows import case_plans, lock_out_of
 from handlers.questions import CONTENTIOUS, answers_of, questions_of
 from handlers.status import others_about
 from handlers.submit import why_plan_for
@@ -297,7 +297,7 @@ def _decide(pen: Pen, waiting: list[Plan]) -> Section:
         body.append(text("The contact has been asked whether they asked for this; no answer yet."))
         fields.append(Field("callback", "Or ring back: number on file, and whom you spoke to"))
     fields.append(Field("reason", "Reason, if you reject"))
-    lock_out = next((plan for plan in waiting if plan.kind == LOCK_OUT), None)
+    lock_out = lock_out_of(waiting)
     name = pen.case.leaver_name
     if lock_out is None:
         buttons = [pen.button("Approve", "approve", Style.PRIMARY, **digests)]

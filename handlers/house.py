@@ -41,6 +41,14 @@ class Timings:
     """A case nobody touched for so long is closed, and says so."""
     ahead: timedelta = timedelta(days=7)
     """So long before a dated step is done, the technicians are told."""
+    hurry: timedelta = timedelta(hours=1)
+    """So long before its time a lock-out nobody has approved is brought up as one that waits now."""
+    unhurried: timedelta = timedelta(days=1)
+    """How often it is brought up before that, and how often a go is asked for."""
+    patient: timedelta = timedelta(days=3)
+    """After so long without a go the technicians are reminded as well."""
+    asked_twice: timedelta = timedelta(minutes=10)
+    """Within that time the second press of Go must follow the first."""
     button: timedelta = timedelta(days=30)
     coalesce: timedelta = timedelta(seconds=3)
     """Least time between two edits of one message."""

@@ -26,7 +26,7 @@ from handlers.cases.tables import Case, Lookup, StepRow
 from handlers.cases.wanted import TRIES, Apply
 from handlers.house import House
 from handlers.plan.advance import advance, again
-from handlers.ticket import ATTENTION, CLOSED_THERE, TASK, TICKET, Wanted, case_key, wanted
+from handlers.ticket import CLOSED_THERE, TASK, TICKET, Wanted, case_key, is_neutral, wanted
 
 SHOWS = timedelta(minutes=2)
 """What was sent and does not show is not sent again before so long: an answer may have been lost."""
@@ -174,7 +174,7 @@ def _closed_there(session: Session, house: House, case: Case, task: DeskTask, *,
     A neutral one did not say what there is to do: closing it says nothing either.
     """
     entry = session.get(DeskEntry, (case.id, task.key))
-    if f".{ATTENTION}." in task.key:
+    if is_neutral(task.key):
         if entry is not None and still_wanted:
             entry.handled = CLOSED_THERE
             session.add(entry)

@@ -205,8 +205,9 @@ def _cut_off(session: Session, house: House, case: Case, row: Due) -> None:
     plan = session.get(Plan, row.subject)
     if plan is not None and plan.state == PlanState.SCHEDULED:
         cut_off.begin(session, house, case, plan)
-    # Where nobody has approved it, the cards say from now on that its time is over.
-    cards.redraw(session, house, case)
+    else:
+        # Nobody has approved it: the cards say from now on that its time is over.
+        cards.redraw(session, house, case)
 
 
 def _ask_for_go(session: Session, house: House, case: Case, row: Due) -> None:
@@ -215,31 +216,24 @@ def _ask_for_go(session: Session, house: House, case: Case, row: Due) -> None:
     if plan is None or plan.state != PlanState.ARMED or plan.approved_at is None:
         return
     cards.show_requester(session, house, case, f"go:{plan.id}")
-    if house.clock.now() - plan.approved_at >= cut_off.PATIENT:
+    if house.clock.now() - plan.approved_at >= house.timings.patient:
         cards.show_technicians(session, house, case)
         cards.show_channel(session, house, case, cards.NEWS, topic=f"go:{plan.id}")
-    due.set_due(session, house, case, due.GO, cut_off.UNHURRIED, plan.id)
+    due.set_due(session, house, case, due.GO, house.timings.unhurried, plan.id)
 
 
 def _unhurried(session: Session, house: House, case: Case, row: Due) -> None:
     """A lock-out for later is not approved yet: once a day is enough."""
-    plan = session.get(Plan, row.subject)
-    if plan is not None and plan.state == PlanState.AWAITING_APPROVAL:
-        _remind_of(session, house, case, plan)
-        due.set_due(session, house, case, due.UNHURRIED, cut_off.UNHURRIED, plan.id)
-
-
-def _remind_of(session: Session, house: House, case: Case, plan: Plan) -> None:
-    cards.show_technicians(session, house, case)
-    cards.show_channel(session, house, case, cards.NEWS, topic=f"remind:{plan.id}")
+    if _waits_for(session, case, row) is not None:
+        _remind(session, house, case, row)
+        due.set_due(session, house, case, due.UNHURRIED, house.timings.unhurried, row.subject)
 
 
 def _hurry(session: Session, house: House, case: Case, row: Due) -> None:
     """Its time is near and nobody has approved it."""
-    plan = session.get(Plan, row.subject)
-    if plan is not None and plan.state == PlanState.AWAITING_APPROVAL:
-        _remind_of(session, house, case, plan)
-        due.bring_up(session, house, case, plan.id)
+    if _waits_for(session, case, row) is not None:
+        _remind(session, house, case, row)
+        due.bring_up(session, house, case, row.subject)
 
 
 KINDS: dict[str, Callable[[Session, House, Case, Due], None]] = {

@@ -90,7 +90,12 @@ def wanted(session: Session, house: House, case: Case) -> Wanted:
 def _closed_before(session: Session, case: Case) -> int:
     """How often somebody has closed a neutral task there: it says nothing of the step, so another one is opened."""
     query = select(DeskEntry).where(DeskEntry.case_id == case.id, DeskEntry.handled == CLOSED_THERE)
-    return sum(f".{ATTENTION}." in entry.key for entry in session.exec(query))
+    return sum(is_neutral(entry.key) for entry in session.exec(query))
+
+
+def is_neutral(key: str) -> bool:
+    """Whether that is the task that stands for whatever is stuck, and says nothing of it."""
+    return f".{ATTENTION}." in key
 
 
 def _goes_on(house: House, rows: list[StepRow]) -> bool:

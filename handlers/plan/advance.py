@@ -31,7 +31,7 @@ from handlers.cases.wanted import PROPOSE, pending, want, want_ticket
 from handlers.house import House
 from handlers.plan.digest import LOCK_OUT, MONEY, REST
 from handlers.plan.readings import choices_of
-from handlers.plan.rows import ByStep, by_step, case_plans, case_steps
+from handlers.plan.rows import ByStep, by_step, case_plans, case_steps, lock_out_of
 from handlers.questions import answers_of, questions_of
 from handlers.ways import locked_out, ways_in
 
@@ -116,7 +116,7 @@ def _free(now: _Round, row: StepRow, waves: frozenset[Wave]) -> None:
 
 def _open_waves(now: _Round, plan: Plan) -> frozenset[Wave]:
     """What may begin: before access ends, a plan only preserves, and on good terms hands over."""
-    lock_out = next((one for one in now.plans if one.kind == LOCK_OUT), None)
+    lock_out = lock_out_of(now.plans)
     if lock_out is None or PlanState(lock_out.state) not in BEFORE_CUT_OFF:
         return frozenset(Wave)
     if lock_out.id != plan.id and now.choices.get("contentious") == "no":
@@ -206,7 +206,7 @@ def _refresh(now: _Round, plan: Plan) -> None:
 
 def _report(now: _Round) -> None:
     """Once nothing goes on by itself any more, but for what waits for its day: what was done, and what is left."""
-    lock_out = next((plan for plan in now.plans if plan.kind == LOCK_OUT), None)
+    lock_out = lock_out_of(now.plans)
     if lock_out is None or lock_out.approved_at is None or now.case.closed or now.case.stage != "submitted":
         return
     if PlanState(lock_out.state) in HELD:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlmodel import Session, col, select
 
 from handlers.cases.store import once
 from handlers.cases.tables import Plan, StepRow
+from handlers.plan.digest import LOCK_OUT
 
 
 def case_steps(session: Session, case_id: str) -> list[StepRow]:
@@ -30,3 +33,8 @@ def case_plans(session: Session, case_id: str) -> list[Plan]:
     """The case's plans, oldest first."""
     query = select(Plan).where(Plan.case_id == case_id).order_by(col(Plan.id))
     return once(session, ("plans", case_id), lambda: list(session.exec(query)))
+
+
+def lock_out_of(plans: Iterable[Plan]) -> Plan | None:
+    """The lock-out among a case's plans: there is one at most."""
+    return next((plan for plan in plans if plan.kind == LOCK_OUT), None)
