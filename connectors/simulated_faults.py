@@ -110,16 +110,15 @@ async def sent(fault: Fault | None, request: web.Request, status: int, body: Jso
     return web.json_response(body, status=status, headers=headers)
 
 
-class OnLoopback:
-    """A stand-in with one server: it listens on loopback between `start` and `stop`, or in an `async with`."""
+class Started:
+    """Something that runs between `start` and `stop`, or in an `async with`."""
 
-    port: int
-    longest_line: ClassVar[int] = 8190
-    """Bytes of a request's first line, its address included; aiohttp's own limit unless a vendor takes longer ones."""
-    _runner: web.AppRunner | None = None
+    async def start(self) -> None:
+        """Begin."""
+        raise NotImplementedError
 
-    def serve(self, router: web.UrlDispatcher) -> None:
-        """Add the vendor's addresses."""
+    async def stop(self) -> None:
+        """End."""
         raise NotImplementedError
 
     async def __aenter__(self) -> Self:
@@ -133,6 +132,19 @@ class OnLoopback:
         traceback: TracebackType | None,
     ) -> None:
         await self.stop()
+
+
+class OnLoopback(Started):
+    """A stand-in with one server: it listens on loopback between `start` and `stop`, or in an `async with`."""
+
+    port: int
+    longest_line: ClassVar[int] = 8190
+    """Bytes of a request's first line, its address included; aiohttp's own limit unless a vendor takes longer ones."""
+    _runner: web.AppRunner | None = None
+
+    def serve(self, router: web.UrlDispatcher) -> None:
+        """Add the vendor's addresses."""
+        raise NotImplementedError
 
     async def start(self) -> None:
         """Listen on loopback; the port is chosen by the system unless given."""

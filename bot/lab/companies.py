@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Self
 
 from bot.lab import hybrid_client
 from bot.lab.paperwork import SECRETS as PAPERWORK_SECRETS
@@ -24,6 +22,7 @@ from connectors.microsoft365 import simulated_people as people
 from connectors.microsoft365.simulated_people import CONTOSO, FABRIKAM, Person
 from connectors.microsoft365.simulated_things import E3, EXCHANGE_1, Device, Drive, Group, Held, Mailbox
 from connectors.microsoft365.simulator import SimulatedMicrosoft
+from connectors.simulated_faults import Started
 
 SECRETS = {"env/MICROSOFT_SECRET": people.SECRET, "env/DOMAIN_PASSWORD": BIND_PASSWORD, **PAPERWORK_SECRETS}
 """What the references in `systems` stand for."""
@@ -32,7 +31,7 @@ SALES_FILES = "c0000000-0000-4000-8000-0000000000eb"
 JANES_LAPTOP = "c0000000-0000-4000-8000-000000000074"
 
 
-class Companies:
+class Companies(Started):
     """Start it with `async with`, then take `systems` and `ca_file`."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -43,15 +42,6 @@ class Companies:
         """By tenant."""
         self._furnish()
         self.paperwork = Paperwork(self.microsoft.tenants[CONTOSO], now)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Listen on loopback, all with certificates of one authority."""

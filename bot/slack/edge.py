@@ -22,9 +22,10 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 
+from bot.payload import Body, Malformed, inner, text
 from bot.slack.blocks import fallback, line_blocks, offered
 from bot.slack.chat import SlackChat
-from bot.slack.payloads import GONE, Body, Malformed, inner, pressed, removal, suggesting, text
+from bot.slack.payloads import GONE, pressed, removal, suggesting
 from handlers.conversation import Actor, Card, ChatError, Inbound, Kind, Option, Place, Reply
 
 log = logging.getLogger("offboard.slack")

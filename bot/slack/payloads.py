@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import JsonValue
-
+from bot.payload import Body, Malformed, inner, text
 from handlers.conversation import Actor, Inbound, Kind, Place
 
 SUGGEST = "suggest:"
@@ -19,12 +18,6 @@ GONE = ("app_uninstalled", "tokens_revoked")
 """The only events that mean something (docs.slack.dev/reference/events, read 2026-11-25)."""
 HOLDS: Mapping[str, str] = {"datepicker": "selected_date", "timepicker": "selected_time"}
 """Where a picker's state holds what was picked."""
-
-Body = Mapping[str, JsonValue]
-
-
-class Malformed(Exception):
-    """A payload lacks something Slack always sends."""
 
 
 def pressed(body: Body) -> Inbound:
@@ -85,23 +78,3 @@ def _values(blocks: Body) -> dict[str, str]:
             value = chosen.get("value") if isinstance(chosen, dict) else state.get(held)
             out[field_id] = value if isinstance(value, str) else ""
     return out
-
-
-def text(body: Body, name: str, otherwise: str | None = None) -> str:
-    """What stands there. Raises Malformed when nothing does, unless that is allowed."""
-    value = body.get(name)
-    if isinstance(value, str) and value:
-        return value
-    if otherwise is None:
-        raise Malformed(f"'{name}' is missing")
-    return otherwise
-
-
-def inner(body: Body, name: str, otherwise: dict[str, JsonValue] | None = None) -> dict[str, JsonValue]:
-    """The block of that name. Raises Malformed when there is none, unless that is allowed."""
-    value = body.get(name)
-    if isinstance(value, dict):
-        return value
-    if otherwise is None:
-        raise Malformed(f"'{name}' is missing")
-    return otherwise

@@ -19,10 +19,11 @@ from typing import Protocol, cast
 from aiohttp import web
 from pydantic import JsonValue
 
+from bot.payload import Body, Malformed, inner, text
 from bot.teams.cards import AdaptiveCard, adaptive_card
 from bot.teams.chat import Home, TeamsChat
 from bot.teams.gate import LOOPBACK, Gate, NotAdmitted, serves
-from bot.teams.heard import Malformed, Nobody, Origin, inner, origin, pressed, submitted, tenant_of, text, typed
+from bot.teams.heard import Origin, origin, pressed, submitted, tenant_of, typed
 from bot.teams.search import asked, results
 from bot.teams.wire import CARD, TeamsWire
 from handlers.conversation import Actor, Card, ChatError, Inbound, Message, Option, Place, Reply
@@ -50,7 +51,6 @@ IN_PRIVATE = "I answer in our private chat."
 NOTED = "Noted."
 
 Answer = dict[str, JsonValue]
-Body = Mapping[str, JsonValue]
 
 
 class House(Protocol):
@@ -131,7 +131,7 @@ class TeamsEdge:
         kind = body.get("type")
         try:
             ours = tenant_of(body) in self._ours.tenants
-        except Nobody as error:
+        except Malformed as error:
             log.warning("a Teams activity was refused: %s", error)
             return _error(NOT_PLACED) if kind == "invoke" else None
         if not ours:

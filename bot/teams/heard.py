@@ -12,9 +12,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import JsonValue
-
 from bot.lines import inert
+from bot.payload import Body, Malformed, inner, text
 from handlers.conversation import Actor, Inbound, Kind, Place
 
 PLATFORM = "teams"
@@ -41,16 +40,6 @@ _MENTION = re.compile(r"<at\b[^<>]{0,200}>(.{0,200}?)</at>", re.IGNORECASE | re.
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
 _NO_WIDTH = re.compile("[\u200b-\u200d\u2060\ufeff]")
 
-Body = Mapping[str, JsonValue]
-
-
-class Malformed(Exception):
-    """An activity lacks something Teams always sends, or contradicts itself."""
-
-
-class Nobody(Malformed):
-    """It does not say which person of which tenant did it."""
-
 
 @dataclass(frozen=True)
 class Origin:
@@ -64,20 +53,20 @@ class Origin:
 
 
 def tenant_of(body: Body) -> str:
-    """The tenant the activity comes from, in small letters. Raises Nobody."""
+    """The tenant the activity comes from, in small letters. Raises Malformed."""
     tenant = text(inner(inner(body, "channelData"), "tenant"), "id").lower()
     others = (inner(body, "conversation").get("tenantId"), inner(body, "from").get("tenantId"))
     if not _GUID.fullmatch(tenant) or any(isinstance(one, str) and one.lower() != tenant for one in others):
-        raise Nobody("the tenant is not one and the same")
+        raise Malformed("the tenant is not one and the same")
     return tenant
 
 
 def origin(body: Body) -> Origin:
-    """Who and where. Raises Nobody without a person, Malformed without a place."""
+    """Who and where. Raises Malformed without a person or a place."""
     tenant = tenant_of(body)
     user = text(inner(body, "from"), "aadObjectId").lower()
     if not _GUID.fullmatch(user):
-        raise Nobody("'aadObjectId' is no id")
+        raise Malformed("'aadObjectId' is no id")
     conversation, activity = inner(body, "conversation"), _id(body, "id")
     channel = _id(conversation, "id")
     # Whatever is not said to be a chat between two is taken for one where others read along.
@@ -153,23 +142,3 @@ def _id(body: Body, name: str) -> str:
     if len(value) > LONGEST_ID:
         raise Malformed(f"'{name}' is too long")
     return value
-
-
-def text(body: Body, name: str, otherwise: str | None = None) -> str:
-    """What stands there. Raises Nobody when nothing does, unless that is allowed."""
-    value = body.get(name)
-    if isinstance(value, str) and value:
-        return value
-    if otherwise is None:
-        raise Nobody(f"'{name}' is missing")
-    return otherwise
-
-
-def inner(body: Body, name: str, otherwise: dict[str, JsonValue] | None = None) -> dict[str, JsonValue]:
-    """The block of that name. Raises Nobody when there is none, unless that is allowed."""
-    value = body.get(name)
-    if isinstance(value, dict):
-        return value
-    if otherwise is None:
-        raise Nobody(f"'{name}' is missing")
-    return otherwise

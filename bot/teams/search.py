@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from bot.lines import cut, inert
+from bot.payload import Body, Malformed, inner, text
 from bot.teams.cards import LONGEST_LABEL
-from bot.teams.heard import LONGEST_ID, LONGEST_VALUE, Body, Malformed, inner, text
+from bot.teams.heard import LONGEST_ID, LONGEST_VALUE
 from handlers.conversation import Option
 
 MOST = 15

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from connectors.active_directory import simulated_ber as ber
 from connectors.active_directory.simulated_ber import Node
@@ -27,7 +25,7 @@ from connectors.active_directory.simulated_people import (
     sample_domain,
 )
 from connectors.contract import Json
-from connectors.simulated_faults import checked, due
+from connectors.simulated_faults import Started, checked, due
 
 RESULTS = {
     "busy": 51,
@@ -92,7 +90,7 @@ class _Guest:
 
 
 @dataclass
-class SimulatedActiveDirectory:
+class SimulatedActiveDirectory(Started):
     """Start it with `async with`, then take `settings()` and `ca_file`."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -109,15 +107,6 @@ class SimulatedActiveDirectory:
         self._server: asyncio.Server | None = None
         self._guests: set[asyncio.StreamWriter] = set()
         self._folder = tempfile.TemporaryDirectory(prefix="simulated-domain-")
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Listen on loopback; the port is chosen by the system unless given."""

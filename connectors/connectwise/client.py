@@ -62,10 +62,17 @@ class ConnectWiseApi:
         self.settings, self.around = settings, around
         self.known: dict[str, Record] = {}
         """What hardly ever changes, by what it is: the company's record, the board's."""
+        self.statuses: dict[int, list[Record]] = {}
+        """Board → its statuses in use."""
         self.lowered = Lowered()
         self._client: httpx.AsyncClient | None = None
         self._codebase = ""
         self._asking = asyncio.Lock()
+
+    def _forget(self) -> None:
+        """What was looked up may have changed."""
+        self.known.clear()
+        self.statuses.clear()
 
     async def close(self) -> None:
         """Let the connection go."""
@@ -117,7 +124,7 @@ class ConnectWiseApi:
             response = await self._send("POST", path, dict(body))
         except Invalid:
             # A status or a priority we know may be gone: the next attempt asks for them again.
-            self.known.clear()
+            self._forget()
             raise
         made = number(_record(f"POST {path}", response), "id")
         if not made:
@@ -129,7 +136,7 @@ class ConnectWiseApi:
         try:
             await self._send("PATCH", path, [change.written() for change in changes])
         except Invalid as invalid:
-            self.known.clear()
+            self._forget()
             if not invalid.fields or {change.path.casefold() for change in changes} & invalid.fields:
                 raise
             fix = (

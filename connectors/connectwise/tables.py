@@ -31,17 +31,17 @@ async def chosen(api: ConnectWiseApi) -> Chosen:
     """All of them, looked up once per connection. Raises Refused that names the setting."""
     settings = api.settings
     board = await board_of(api)
-    priority, kind, status, closed, opened, member, work_type, work_role = await asyncio.gather(
+    priority, kind, status, closed, member, work_type, work_role = await asyncio.gather(
         number_of(api, "priority", "/service/priorities", settings.priority),
         number_of(api, "type", f"/service/boards/{board}/types", settings.type),
         number_of(api, "status", f"/service/boards/{board}/statuses", settings.status),
         closed_status_of(api, board),
-        open_status_of(api, board),
         number_of(api, "member", "/system/members", settings.member, field="identifier"),
         number_of(api, "work_type", "/time/workTypes", settings.work_type),
         number_of(api, "work_role", "/time/workRoles", settings.work_role),
     )
-    return Chosen(board, priority, kind, status, closed, status or opened, member, work_type, work_role)
+    opened = status or await open_status_of(api, board)
+    return Chosen(board, priority, kind, status, closed, opened, member, work_type, work_role)
 
 
 async def board_of(api: ConnectWiseApi) -> int:
@@ -65,28 +65,31 @@ async def number_of(api: ConnectWiseApi, setting: str, path: str, name: str, fie
 
 async def closed_status_of(api: ConnectWiseApi, board: int) -> int:
     """The status that closes a ticket: the one named, which must close it, or the board's first that does."""
-    path, name = f"/service/boards/{board}/statuses", api.settings.closed_status
-    if (kept := api.known.get(f"{path} closed")) is None:
-        listed = [one for one in await api.list(path) if not flag(one, "inactive")]
-        closing = [one for one in listed if flag(one, "closedStatus")]
-        fitting = [one for one in closing if not name or same(text(one, "name"), name)]
-        if not fitting:
-            said = (
-                f"no status '{name}' of the board closes a ticket" if name else "no status of the board closes a ticket"
-            )
-            raise unknown("closed_status", path, said)
-        kept = api.known[f"{path} closed"] = sorted(fitting, key=_place)[0]
-    return number(kept, "id")
+    path, name = _statuses(board), api.settings.closed_status
+    closing = [one for one in await _in_use(api, board) if flag(one, "closedStatus")]
+    fitting = [one for one in closing if not name or same(text(one, "name"), name)]
+    if not fitting:
+        said = f"no status '{name}' of the board closes a ticket" if name else "no status of the board closes a ticket"
+        raise unknown("closed_status", path, said)
+    return number(min(fitting, key=_place), "id")
 
 
 async def open_status_of(api: ConnectWiseApi, board: int) -> int:
     """The status that a ticket of the board begins with; 0 where every one of its statuses closes a ticket."""
-    path = f"/service/boards/{board}/statuses"
-    if (kept := api.known.get(f"{path} open")) is None:
-        listed = [one for one in await api.list(path) if not flag(one, "inactive") and not flag(one, "closedStatus")]
-        kept = min(listed, key=lambda one: (not flag(one, "defaultFlag"), _place(one)), default=Record())
-        api.known[f"{path} open"] = kept
-    return number(kept, "id")
+    opening = [one for one in await _in_use(api, board) if not flag(one, "closedStatus")]
+    first = min(opening, key=lambda one: (not flag(one, "defaultFlag"), _place(one)), default=None)
+    return number(first, "id") if first else 0
+
+
+def _statuses(board: int) -> str:
+    return f"/service/boards/{board}/statuses"
+
+
+async def _in_use(api: ConnectWiseApi, board: int) -> list[Record]:
+    """The board's statuses, but for those that are used no more; listed once per connection."""
+    if board not in api.statuses:
+        api.statuses[board] = [one for one in await api.list(_statuses(board)) if not flag(one, "inactive")]
+    return api.statuses[board]
 
 
 def unknown(setting: str, path: str, said: str) -> Refused:

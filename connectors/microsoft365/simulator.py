@@ -16,8 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aiohttp import web
@@ -28,7 +27,7 @@ from connectors.microsoft365.client_batch import MOST_PARTS
 from connectors.microsoft365.simulated_answers import Answer, Asked, error
 from connectors.microsoft365.simulated_graph import Directory
 from connectors.microsoft365.simulated_people import APPLICATION, Person, Tenant, sample_tenants
-from connectors.simulated_faults import KINDS, Effect, Fault, checked, due, instead, lab_routes, sent, settable
+from connectors.simulated_faults import KINDS, Effect, Fault, Started, checked, due, instead, lab_routes, sent, settable
 
 TOKEN_SECONDS = 3600
 GRAPH = "https://graph.microsoft.com"
@@ -65,7 +64,7 @@ class _Token:
 
 
 @dataclass
-class SimulatedMicrosoft:
+class SimulatedMicrosoft(Started):
     """Start it with `async with`, then read `authority`, `base_url` and `ca_file`."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -87,18 +86,6 @@ class SimulatedMicrosoft:
         self._directories: dict[str, Directory] = {}
         self._runners: list[web.AppRunner] = []
         self._folder = tempfile.TemporaryDirectory(prefix="simulated-microsoft-")
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Listen on loopback; ports chosen by the system unless given."""

@@ -11,8 +11,9 @@ from urllib.parse import urlencode
 import pytest
 from pydantic import JsonValue
 
+from bot.payload import Malformed
 from bot.slack.edge import NOT_CONNECTED
-from bot.slack.payloads import Malformed, pressed, removal
+from bot.slack.payloads import pressed, removal
 from handlers.conversation import Actor, Place
 from tests.bot.cards import APPROVAL
 from tests.bot.conftest import World
