@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from nicegui import ui
+from nicegui.element import Element
 
 from bot.lab.sample_clients import Character
 
@@ -88,6 +89,12 @@ def avatar(one: Character) -> None:
     """A coloured square with the initials."""
     colour = sum(map(ord, one.user)) % 6
     ui.label("".join(word[0] for word in one.name.split())).classes(f"chat-avatar chat-avatar-{colour}")
+
+
+def flash(box: Element) -> None:
+    """Show that the message was edited."""
+    # The same class again would not start the flash again.
+    box.classes(toggle="edited-a edited-b") if "edited-a" in box.classes else box.classes("edited-a")
 
 
 def hour(at: float) -> str:

@@ -10,7 +10,7 @@ from nicegui.element import Element
 
 from bot.lab import page_blocks
 from bot.lab.demo_stage import Entry, Room, Stage
-from bot.lab.page_chat import Composer, Suggestions, badge, hour, person_row
+from bot.lab.page_chat import Composer, Suggestions, badge, flash, hour, person_row
 from bot.lab.sample_clients import ADMINS, DOMAINS, ON_STAGE, TECHNICIANS, Character
 from bot.lab.slack_limits import Json, Shown
 
@@ -147,8 +147,7 @@ class SlackPane:
             else:
                 box = before[1]
                 box.clear()
-                # The same class again would not start the flash again.
-                box.classes(toggle="edited-a edited-b") if "edited-a" in box.classes else box.classes("edited-a")
+                flash(box)
             self._drawn[key] = entry, box
             with box:
                 self._message(entry)

@@ -10,7 +10,7 @@ from nicegui.element import Element
 from bot.lab import page_cards
 from bot.lab.demo_teams import Entry, TeamsStage
 from bot.lab.page_blocks import run
-from bot.lab.page_chat import Composer, Suggestions, avatar, badge, hour, person_row
+from bot.lab.page_chat import Composer, Suggestions, avatar, badge, flash, hour, person_row
 from bot.lab.sample_clients import DOMAINS, IN_TEAMS, Character
 from bot.lab.teams_cards import Json, Shown, read
 from bot.teams.package import COMMANDS
@@ -116,8 +116,7 @@ class TeamsPane:
                     self._drawn[entry.message.id] = entry, box
                     continue
                 box.clear()
-                # The same class again would not start the flash again.
-                box.classes(toggle="edited-a edited-b") if "edited-a" in box.classes else box.classes("edited-a")
+                flash(box)
             self._drawn[entry.message.id] = entry, box
             with box:
                 self._message(entry)

@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
 
 from aiohttp import web
 from pydantic import JsonValue
@@ -22,11 +21,12 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 
+from bot.edge import Answers, House
 from bot.payload import Body, Malformed, inner, text
 from bot.slack.blocks import fallback, line_blocks, offered
 from bot.slack.chat import SlackChat
 from bot.slack.payloads import GONE, pressed, removal, suggesting
-from handlers.conversation import Actor, Card, ChatError, Inbound, Kind, Option, Place, Reply
+from handlers.conversation import Actor, ChatError, Inbound, Kind, Option, Place, Reply
 
 log = logging.getLogger("offboard.slack")
 
@@ -41,22 +41,6 @@ LOOK_UP = 1.0
 
 Gone = Callable[[str, float], Awaitable[None]]
 """The app is gone from that workspace since then (seconds since 1970)."""
-
-
-class House(Protocol):
-    """What the edge needs of the handlers."""
-
-    async def hear(self, inbound: Inbound) -> Reply:
-        """Decide and commit. The same dedupe key twice changes nothing twice."""
-        ...
-
-    async def answer(self, card_id: str, show: Callable[[Card], Awaitable[None]]) -> None:
-        """Show the card from the committed state through `show`, which may raise ChatError."""
-        ...
-
-    async def suggest(self, actor: Actor, token: str, typed: str) -> tuple[Option, ...]:
-        """Whom those letters could mean, in the field of that token; nobody whenever that mustn't be said."""
-        ...
 
 
 def slack_routes(
@@ -102,7 +86,7 @@ class SlackEdge:
         self._chat = chat
         self._gone_from = gone
         self._verifier = SignatureVerifier(signing_secret) if signing_secret else None
-        self._tasks = set[asyncio.Task[None]]()
+        self._answers = Answers(log)
         self.bolt = self._listen(signing_secret or "", commands)
         """What hears, however requests arrive."""
 
@@ -125,8 +109,7 @@ class SlackEdge:
 
     async def settle(self) -> None:
         """Wait until everything that answers after an acknowledgement has done so."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
+        await self._answers.settle()
 
     # --- Bolt -----------------------------------------------------------------------------------
 
@@ -216,11 +199,11 @@ class SlackEdge:
             reply = Reply(NOT_REACHED)
         await ack()
         if reply.card:
-            self._start(self._house.answer(reply.card, partial(self._chat.respond, url)))
+            self._answers.start(self._house.answer(reply.card, partial(self._chat.respond, url)))
         if reply.line:
-            self._start(self._chat.respond_line(url, reply.line))
+            self._answers.start(self._chat.respond_line(url, reply.line))
         if reply.secret:
-            self._start(self._reveal(url, reply.secret))
+            self._answers.start(self._reveal(url, reply.secret))
 
     async def _suggest(self, ack: AsyncAck, body: Body) -> None:
         """Whom the letters typed so far could mean; nobody where it is not said who types them, and in what."""
@@ -272,11 +255,6 @@ class SlackEdge:
         except (ChatError, TimeoutError):
             return False
 
-    def _start(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(_logged(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
 
 def _private_line(line: str) -> dict[str, JsonValue]:
     shown: list[JsonValue] = [*line_blocks(line)]
@@ -301,12 +279,3 @@ def _unheard(inbound: Inbound | None, error: Exception) -> None:
     what = inbound.command if inbound else "a click"
     # The type alone: a message could quote what a person wrote or a vendor said.
     log.error("%s from Slack was not heard: %s", what, type(error).__name__)
-
-
-async def _logged(work: Coroutine[object, object, None]) -> None:
-    try:
-        await work
-    except ChatError as error:
-        log.warning("an inline answer was not delivered: %s", error)
-    except Exception as error:  # noqa: BLE001 - the last stop of an answer; the sender draws the card again
-        log.error("an inline answer failed: %s", type(error).__name__)

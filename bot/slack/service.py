@@ -16,8 +16,9 @@ from slack_sdk.errors import SlackClientError, SlackTokenRotationError
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.edge import House
 from bot.slack.chat import SlackChat
-from bot.slack.edge import House, SlackEdge, slack_routes
+from bot.slack.edge import SlackEdge, slack_routes
 from bot.slack.install import InstallPage
 from bot.slack.installations import Installations, Installed
 from bot.slack.settings import OAuth, Slack

@@ -12,13 +12,14 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 from aiohttp import web
 from pydantic import JsonValue
 
+from bot.edge import Answers, House
 from bot.payload import Body, Malformed, inner, text
 from bot.teams.cards import AdaptiveCard, adaptive_card
 from bot.teams.chat import Home, TeamsChat
@@ -26,7 +27,7 @@ from bot.teams.gate import LOOPBACK, Gate, NotAdmitted, serves
 from bot.teams.heard import Origin, origin, pressed, submitted, tenant_of, typed
 from bot.teams.search import asked, results
 from bot.teams.wire import CARD, TeamsWire
-from handlers.conversation import Actor, Card, ChatError, Inbound, Message, Option, Place, Reply
+from handlers.conversation import Card, Inbound, Message, Place, Reply
 
 log = logging.getLogger("offboard.teams")
 
@@ -53,22 +54,6 @@ NOTED = "Noted."
 Answer = dict[str, JsonValue]
 
 
-class House(Protocol):
-    """What the edge needs of the handlers."""
-
-    async def hear(self, inbound: Inbound) -> Reply:
-        """Decide and commit. The same dedupe key twice changes nothing twice."""
-        ...
-
-    async def answer(self, card_id: str, show: Callable[[Card], Awaitable[None]]) -> None:
-        """Show the card from the committed state through `show`, which may raise ChatError."""
-        ...
-
-    async def suggest(self, actor: Actor, token: str, typed: str) -> tuple[Option, ...]:
-        """Whom those letters could mean, in the field of that token; nobody whenever that mustn't be said."""
-        ...
-
-
 @dataclass(frozen=True)
 class Ours:
     """Which tenants are heard, whose channels may be spoken in, and where our token may travel."""
@@ -85,7 +70,7 @@ class TeamsEdge:
 
     def __init__(self, house: House, chat: TeamsChat, wire: TeamsWire, gate: Gate, ours: Ours) -> None:
         self._house, self._chat, self._wire, self._gate, self._ours = house, chat, wire, gate, ours
-        self._tasks = set[asyncio.Task[None]]()
+        self._answers = Answers(log)
         self._told: dict[str, float] = {}
         self.revealed_within = REVEALED_WITHIN
         self._invokes: Mapping[str, Callable[[Body], Awaitable[Answer]]] = {
@@ -123,8 +108,7 @@ class TeamsEdge:
 
     async def settle(self) -> None:
         """Wait until everything that answers after an acknowledgement has done so."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
+        await self._answers.settle()
 
     async def _about(self, body: Body) -> Answer | None:
         """Whose is it, then what is it."""
@@ -160,18 +144,18 @@ class TeamsEdge:
         await self._remember(by, body)
         if not by.place.private and by.place.workspace not in self._ours.msp:
             # Where a client's people read along nothing is said, and nothing done.
-            self._start(self._say_privately(by, NOT_HERE))
+            self._answers.start(self._say_privately(by, NOT_HERE))
             return
         reply = await self._hear(inbound)
         if reply.line and not by.place.private and not inbound.token:
-            self._start(self._chat.say(by.place, IN_PRIVATE))
+            self._answers.start(self._chat.say(by.place, IN_PRIVATE))
         if reply.card:
             message = Message(by.place, text(body, "replyToId", ""))
-            self._start(self._house.answer(reply.card, lambda card: self._chat.update(message, card)))
+            self._answers.start(self._house.answer(reply.card, lambda card: self._chat.update(message, card)))
         # Where it can't be shown to one person alone and kept nowhere, a secret is not even fetched.
         line = "\n".join(part for part in (reply.line, NOT_REVEALED if reply.secret else "") if part)
         if line:
-            self._start(self._say_privately(by, line))
+            self._answers.start(self._say_privately(by, line))
 
     async def _press(self, body: Body) -> Answer:
         line = NOT_PLACED
@@ -232,7 +216,7 @@ class TeamsEdge:
                 drawn.set_result(adaptive_card(card))
             await self._chat.update(message, card)
 
-        task = self._start(self._house.answer(card_id, show))
+        task = self._answers.start(self._house.answer(card_id, show))
         if not inline:
             return None
         await asyncio.wait({task, drawn}, timeout=INLINE, return_when=asyncio.FIRST_COMPLETED)
@@ -257,7 +241,7 @@ class TeamsEdge:
         """Nobody may have written it: said where it was written, which betrays nothing."""
         conversation = inner(body, "conversation", {})
         if conversation.get("conversationType") == "personal" and (channel := text(conversation, "id", "")):
-            self._start(self._chat.say(Place("teams", tenant_of(body), channel, private=True), line))
+            self._answers.start(self._chat.say(Place("teams", tenant_of(body), channel, private=True), line))
 
     def _not_connected(self, body: Body) -> Answer | None:
         """One neutral answer to another tenant, however often it asks."""
@@ -271,7 +255,7 @@ class TeamsEdge:
             if len(self._told) >= 1_000:
                 self._told.clear()
             self._told[channel] = now
-            self._start(self._chat.tell(text(body, "serviceUrl"), channel, NOT_CONNECTED))
+            self._answers.start(self._chat.tell(text(body, "serviceUrl"), channel, NOT_CONNECTED))
         return None
 
     async def _remember(self, by: Origin, body: Body) -> None:
@@ -282,12 +266,6 @@ class TeamsEdge:
                 await self._chat.remember(Home(by.actor.workspace, by.actor.user, by.place.channel, service_url))
         except Exception as error:  # noqa: BLE001 - what they did counts all the same
             log.error("where somebody is reached in Teams was not kept: %s", type(error).__name__)
-
-    def _start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(_logged(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 async def _bytes(request: web.Request) -> bytes:
@@ -330,12 +308,3 @@ def _from_here(request: web.Request) -> bool:
 def _unheard(error: Exception) -> None:
     # The type alone: a message could quote what a person wrote or a vendor said.
     log.error("something done in Teams was not heard: %s", type(error).__name__)
-
-
-async def _logged(work: Coroutine[object, object, None]) -> None:
-    try:
-        await work
-    except ChatError as error:
-        log.warning("an answer in Teams was not delivered: %s", error)
-    except Exception as error:  # noqa: BLE001 - the last stop of an answer; the sender draws the card again
-        log.error("an answer in Teams failed: %s", type(error).__name__)

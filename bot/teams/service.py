@@ -12,8 +12,9 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from bot.edge import House
 from bot.teams.chat import Homes, TeamsChat
-from bot.teams.edge import PATH, House, Ours, TeamsEdge
+from bot.teams.edge import PATH, Ours, TeamsEdge
 from bot.teams.gate import Keys, OpenGate, TokenGate
 from bot.teams.settings import Teams
 from bot.teams.wire import TeamsWire
