@@ -115,9 +115,9 @@ async def go(house: House, person: Person, words: str, digests: Sequence[str]) -
     if not digests:
         return await _rolled_back(house, lambda session: _offer(session, house, person, words, GOING))
     try:
-        # Who pressed Go in chat before it failed them confirms here.
-        while "go really" not in await _decide(house, person, words, digests, GOING, {}):
-            pass
+        # Who pressed Go in chat before it failed them confirms here; what somebody takes back meanwhile stays so.
+        if "go really" not in await _decide(house, person, words, digests, GOING, {}):
+            await _decide(house, person, words, digests, ("go really",), {})
     except _Only as only:
         return only.told
     lines = ("Begun. Look with offboard status until every way in has ended.",)

@@ -351,3 +351,24 @@ async def test_after_a_restart_the_hold_goes_on_and_access_still_waits(archive: 
     await archive.restart()
     assert toys.effects == ["close Jane Doe"]
     assert await state(archive) is PlanState.ARMED
+
+
+@pytest.mark.parametrize("contentious", [False, True])
+async def test_what_is_handed_over_goes_ahead_of_the_cut_off_on_good_terms_alone(
+    tmp_path: Path, toys: ToyWorld, *, contentious: bool
+) -> None:
+    toys.named("Jane Doe").paid = True
+    world = await World.build(tmp_path, (Toy(toys, asks=True),), roster())
+    await asks(world, contentious=contentious)
+    for label in ("When I say go", "Keep it", "Open a ticket", "Submit"):
+        await world.clicks("maria", label)
+    await world.clicks("sam", "Approve all")
+    assert toys.named("Jane Doe").open
+    assert len(toys.tickets) == (0 if contentious else 1)
+    assert toys.named("Jane Doe").paid  # what is billed waits for the cut-off, whatever the terms
+    await world.clicks("maria", "Go:")
+    await world.clicks("maria", "Yes, end")
+    assert not toys.named("Jane Doe").open
+    assert len(toys.tickets) == 1
+    assert not toys.named("Jane Doe").paid
+    await world.close()
