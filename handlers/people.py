@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
 
 from connectors.references import SecretReference
 from handlers.conversation import Actor, Place
@@ -187,6 +188,15 @@ class Msp(_Settings):
         return ZoneInfo(self.time_zone)
 
 
+class _Found:
+    """People by what is known of them; the first of two counts."""
+
+    def __init__(self, people: tuple[Person, ...]) -> None:
+        self.people = people
+        self.by_id = {person.id: person for person in reversed(people)}
+        self.by_identity = {name: person for person in reversed(people) for name in person.known_as}
+
+
 class Roster(_Settings):
     """Everybody and everything configured; the only answer to 'who is this?'."""
 
@@ -195,6 +205,7 @@ class Roster(_Settings):
     clients: tuple[Client, ...]
     bound: dict[str, tuple[str, ...]] = {}
     """Workspace ('slack/T0CONTOSO') → whose it is: clients' ids, or MSP. Nothing of a platform: not told for it."""
+    _found: _Found = PrivateAttr(default_factory=lambda: _Found(()))
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Roster:
@@ -203,8 +214,8 @@ class Roster(_Settings):
             ("client id", [client.id for client in self.clients]),
             ("identity", [name for person in self.people for name in person.identities]),
         ):
-            for name in names:
-                if names.count(name) > 1:
+            for name, count in Counter(names).items():
+                if count > 1:
                     raise ValueError(f"the {kind} '{name}' is there more than once; each needs its own")
         known = {client.id for client in self.clients}
         for person in self.people:
@@ -216,7 +227,7 @@ class Roster(_Settings):
     def who(self, actor: Actor) -> Person | None:
         """The person behind a platform identity, with the rights they have from there; None for strangers."""
         name = str(actor)
-        person = next((person for person in self.people if name in person.known_as), None)
+        person = self._people_found.by_identity.get(name)
         if person is None or not any(place.startswith(f"{actor.platform}/") for place in self.bound):
             return person
         whose = self.bound.get(f"{actor.platform}/{actor.workspace}", ())
@@ -226,7 +237,14 @@ class Roster(_Settings):
 
     def person(self, person_id: str) -> Person | None:
         """The person of that id, if still configured."""
-        return next((person for person in self.people if person.id == person_id), None)
+        return self._people_found.by_id.get(person_id)
+
+    @property
+    def _people_found(self) -> _Found:
+        # Every click asks, and a provider may have thousands; a copy of the roster may have other people.
+        if self._found.people is not self.people:
+            self._found = _Found(self.people)
+        return self._found
 
     def name_of(self, person_id: str) -> str:
         """How cards call that person."""
