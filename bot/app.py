@@ -73,9 +73,9 @@ class Ears:
         """Act on what somebody did."""
         return await hear(self._house, inbound)
 
-    async def answer(self, card_id: str, show: deliver.Show) -> None:
-        """Draw the card a click was on."""
-        await deliver.answer(self._house, card_id, show)
+    async def answer(self, reply: Reply, show: deliver.Show) -> None:
+        """Show the card a click was on."""
+        await deliver.answer(self._house, reply, show)
 
     async def suggest(self, actor: Actor, token: str, typed: str) -> tuple[Option, ...]:
         """Whom letters could mean while somebody types them."""

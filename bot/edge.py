@@ -17,8 +17,8 @@ class House(Protocol):
         """Decide and commit. The same dedupe key twice changes nothing twice."""
         ...
 
-    async def answer(self, card_id: str, show: Callable[[Card], Awaitable[None]]) -> None:
-        """Show the card from the committed state through `show`, which may raise ChatError."""
+    async def answer(self, reply: Reply, show: Callable[[Card], Awaitable[None]]) -> None:
+        """Show the reply's card through `show`, which may raise ChatError."""
         ...
 
     async def suggest(self, actor: Actor, token: str, typed: str) -> tuple[Option, ...]:

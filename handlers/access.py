@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from connectors.contract import Account
-from handlers.cases.store import once
+from handlers.cases.store import CASE, once
 from handlers.cases.tables import Approval, Case, Named, Plan
 from handlers.people import Client, Person, Roster
 from handlers.plan.digest import MONEY
@@ -42,7 +42,8 @@ class Relation:
     """Some client stands on the case, still configured or not."""
     requester: bool
     starter: bool
-    named: bool
+    named: Callable[[], bool]
+    """Whether they were let in on it by name; asked only where it matters."""
     leaver: bool
     vouched: bool
     """The requester said in chat that they asked, so the technician who typed it may approve."""
@@ -86,7 +87,7 @@ class Relation:
 
 RIGHTS: dict[Right, Callable[[Relation], bool]] = {
     Right.SEE: lambda who: (
-        not who.leaver and (who.works_here or who.asks or (who.named and who.belongs) or who.sees_all)
+        not who.leaver and (who.works_here or who.asks or (who.belongs and who.named()) or who.sees_all)
     ),
     Right.ANSWER: lambda who: not who.leaver and who.asks,
     Right.ANSWER_FOR: lambda who: not who.leaver and who.works_here,
@@ -120,16 +121,18 @@ def relation(session: Session, roster: Roster, person: Person, case: Case) -> Re
         chosen=bool(case.client),
         requester=case.requester == person.id,
         starter=case.started_by == person.id,
-        named=person.id in named_on(session, case),
+        named=lambda: person.id in named_on(session, case),
         leaver=leaver,
         vouched=case.verified == "confirmed",
     )
 
 
+_NAMED = select(Named.person).where(Named.case_id == CASE).order_by(col(Named.person))
+
+
 def named_on(session: Session, case: Case) -> list[str]:
     """Person ids of those named, in a stable order."""
-    query = select(Named.person).where(Named.case_id == case.id).order_by(col(Named.person))
-    return once(session, ("named", case.id), lambda: list(session.exec(query)))
+    return once(session, ("named", case.id), lambda: list(session.exec(_NAMED, params={"case": case.id})))
 
 
 def clients_for(roster: Roster, person: Person) -> list[Client]:

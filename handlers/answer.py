@@ -83,9 +83,8 @@ def keep(click: Click, question: Question, answer: Given, *, asked_technician: b
     kept.account = answer.account.model_dump(mode="json") if answer.account else {}
     kept.asked_technician = asked_technician
     click.session.add(kept)
-    click.session.flush()
     click.record("answered", question=question.id, value=answer.value)
-    for plan in renew_digests(click.session, click.case.id):
+    for plan in renew_digests(click.session, plans):
         click.record("plan changed", kind=plan.kind, digest=plan.digest)
-    if question.id == WHEN:
+    if question.id == WHEN and plans:
         cut_off.chosen_anew(click.session, click.house, click.case, click.person.id, click.identity)

@@ -59,6 +59,8 @@ class Inbound:
     """CLICK: the opaque token of the button."""
     values: Mapping[str, str] = field(default_factory=dict[str, str])
     """CLICK: field id → what was typed or picked."""
+    at_once: bool = False
+    """CLICK: the platform answers it with the next card, so that one is drawn before the commit, not after it."""
 
 
 class Style(enum.StrEnum):
@@ -236,6 +238,17 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A card as it is to be shown, and which version of the truth it is."""
+
+    id: str
+    card: Card
+    version: int
+    last: bool = False
+    """Nothing is shown there afterwards."""
+
+
+@dataclass(frozen=True)
 class Reply:
     """What an edge answers at once, after the commit."""
 
@@ -243,6 +256,8 @@ class Reply:
     """A private line to the person, if any; never a leaver's name where others could read."""
     card: str = ""
     """Id of the card the click was on, to be redrawn from the committed state."""
+    drawn: Drawn | None = None
+    """That card as it is now, where the platform answers with it."""
     secret: Callable[[], Awaitable[str]] | None = None
     """Awaited after the acknowledgement; its answer is shown to the clicker alone and stored nowhere."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlmodel import Session
@@ -13,7 +12,7 @@ from sqlmodel import Session
 from handlers.cases import cards
 from handlers.cases.store import after_commit
 from handlers.cases.tables import CardRow
-from handlers.conversation import Actor, Card, Chat, ChatError, Message, Place
+from handlers.conversation import Actor, Card, Chat, ChatError, Drawn, Message, Place, Reply
 from handlers.draw import draw, nothing
 from handlers.house import House
 
@@ -39,20 +38,18 @@ SLOWEST = 6
 """A message is edited soon after a lull, then ever more slowly, down to once per `Timings.coalesce`."""
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A card as it is to be shown, and which version of the truth it is."""
-
-    row: CardRow
-    card: Card
-    version: int
-    last: bool = False
-    """Nothing is shown there afterwards."""
+def draw_at_once(session: Session, house: House, card_id: str) -> Drawn | None:
+    """The card a click was on, drawn in the click's own transaction; None when it can't be: what was decided counts."""
+    try:
+        return _draw(session, house, card_id)
+    except Exception as error:
+        log.error("a card could not be drawn with the click: %s", type(error).__name__, exc_info=error)
+        return None
 
 
-async def answer(house: House, card_id: str, show: Show) -> None:
-    """Redraw a card for the edge that just heard a click on it, from the committed state."""
-    drawn = await house.store.write(lambda session: _draw(session, house, card_id))
+async def answer(house: House, reply: Reply, show: Show) -> None:
+    """Show the card a click was on to the edge that heard it: as drawn with the click, or from the committed state."""
+    drawn = reply.drawn or await house.store.write(lambda session: _draw(session, house, reply.card))
     if drawn is None:
         return
     try:
@@ -104,14 +101,14 @@ def _draw(session: Session, house: House, card_id: str) -> Drawn | None:
     card = draw(session, house, row)
     if card is None and row.message:
         # It is not left standing with what it said.
-        return Drawn(row, nothing(), row.due, last=True)
+        return Drawn(card_id, nothing(), row.due, last=True)
     if card is None:
         row.dead = "nothing to show"
         session.add(row)
         return None
     row.posting = not row.message
     session.add(row)
-    return Drawn(row, card, row.due)
+    return Drawn(card_id, card, row.due)
 
 
 async def _send(house: House, card_id: str) -> None:
@@ -127,10 +124,12 @@ async def _send(house: House, card_id: str) -> None:
 
 
 async def _try(house: House, card_id: str) -> None:
-    drawn = await house.store.write(lambda session: _draw(session, house, card_id))
-    if drawn is None:
+    def work(session: Session) -> tuple[CardRow | None, Drawn | None]:
+        return session.get(CardRow, card_id), _draw(session, house, card_id)
+
+    row, drawn = await house.store.write(work)
+    if row is None or drawn is None:
         return
-    row = drawn.row
     actor = Actor(*row.identity.split("/")) if row.identity else None
     place = cards.place_of(row)
     platform = place.platform if place else actor.platform if actor else ""
@@ -138,23 +137,23 @@ async def _try(house: House, card_id: str) -> None:
     if chat is None:
         raise ChatError(platform, "deliver", "no chat of that name is configured", None)
     async with asyncio.timeout(ON_THE_WAY):
-        message = await _post(chat, drawn, actor, place)
+        message = await _post(chat, drawn.card, row.message, actor, place)
     await house.store.write(lambda session: _shown(session, house, drawn, message))
 
 
-async def _post(chat: Chat, drawn: Drawn, actor: Actor | None, place: Place | None) -> Message | None:
+async def _post(chat: Chat, card: Card, message: str, actor: Actor | None, place: Place | None) -> Message | None:
     if place is None:
         if actor is None:
             raise ChatError(chat.platform, "open", "the card has neither a place nor a person", None)
         place = await chat.private(actor)
-    if drawn.row.message:
-        await chat.update(Message(place, drawn.row.message), drawn.card)
+    if message:
+        await chat.update(Message(place, message), card)
         return None
-    return await chat.post(place, drawn.card)
+    return await chat.post(place, card)
 
 
 def _shown(session: Session, house: House, drawn: Drawn, message: Message | None) -> None:
-    row = session.get_one(CardRow, drawn.row.id)
+    row = session.get_one(CardRow, drawn.id)
     if message is None and row.shown > drawn.version:
         # It came late and has overwritten something newer.
         row.due += 1

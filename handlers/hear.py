@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from typing import cast
 
-from sqlmodel import Session
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
 
-from handlers import messages, newcomers
+from handlers import deliver, messages, newcomers
 from handlers.access import Right, may
 from handlers.cases import cards
 from handlers.cases.history import record
@@ -18,6 +21,14 @@ from handlers.house import House
 from handlers.people import Person
 
 log = logging.getLogger("offboard.hear")
+
+_PRESSED = (
+    select(ButtonRow, CardRow, Case)
+    .join(CardRow, col(CardRow.id) == col(ButtonRow.card_id))
+    .outerjoin(Case, col(Case.id) == col(ButtonRow.case_id))
+    .where(ButtonRow.token == sa.bindparam("token"))
+)
+"""A button, the card it is on, and the case it is about; a newcomer's is about none."""
 
 
 async def hear(house: House, inbound: Inbound) -> Reply:
@@ -45,11 +56,26 @@ def _command(session: Session, house: House, inbound: Inbound, person: Person) -
 
 
 def _click(session: Session, house: House, inbound: Inbound, person: Person) -> Reply:
-    button = session.get(ButtonRow, messages.hashed(inbound.token))
-    if button is None or button.expires_at < house.clock.now():
+    pressed = session.exec(_PRESSED, params={"token": messages.hashed(inbound.token)}).first()
+    if pressed is None or pressed[0].expires_at < house.clock.now():
         return Reply(messages.OLD_BUTTON)
-    card = session.get_one(CardRow, button.card_id)
-    case = session.get(Case, button.case_id)
+    button, card, case = cast("tuple[ButtonRow, CardRow, Case | None]", pressed)
+    reply = _press(session, house, inbound, person, button, card, case)
+    if not inbound.at_once or not reply.card:
+        return reply
+    # While the rows are at hand, nothing of them is read again.
+    return replace(reply, drawn=deliver.draw_at_once(session, house, reply.card))
+
+
+def _press(
+    session: Session,
+    house: House,
+    inbound: Inbound,
+    person: Person,
+    button: ButtonRow,
+    card: CardRow,
+    case: Case | None,
+) -> Reply:
     if card.kind == cards.NEWCOMER:
         return newcomers.click(session, house, button, person, str(inbound.actor), inbound.values)
     if case is None:
@@ -68,11 +94,12 @@ def _click(session: Session, house: House, inbound: Inbound, person: Person) -> 
         return _stale(session, house, case, card, decided)
     reply = action.do(Click(session, house, case, card, person, str(inbound.actor), button.args, inbound.values))
     button.used_at, button.used_by = house.clock.now(), person.id
+    if not card.dead:
+        cards.hold(house, card)
     cards.redraw(session, house, case)
     if card.dead:
         return reply
-    cards.hold(house, card)
-    return Reply(reply.line, card.id, reply.secret)
+    return Reply(reply.line, card.id, secret=reply.secret)
 
 
 def _stale(session: Session, house: House, case: Case, card: CardRow, line: str) -> Reply:

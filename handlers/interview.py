@@ -48,7 +48,8 @@ def pick(click: Click) -> Reply:
     requester = click.house.roster.person(case.requester)
     if requester and access.relation(click.session, click.house.roster, requester, case).leaver:
         raise Missing(f"{requester.name} asked for this and can't be the one who leaves.")
-    click.session.exec(delete(AccountRow).where(col(AccountRow.case_id) == case.id))
+    if before is not None:
+        click.session.exec(delete(AccountRow).where(col(AccountRow.case_id) == case.id))
     if before != account.id:
         # What was answered and confirmed so far was about somebody else.
         click.session.exec(delete(Answer).where(col(Answer.case_id) == case.id))
@@ -198,5 +199,4 @@ def _moved(click: Click) -> None:
     if case.stage != "searching":
         # While a search runs, the turn is what its answer is known by.
         case.turn += 1
-    click.session.add(case)
     due.touch(click.session, click.house, case)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from pydantic import JsonValue
-from sqlmodel import Session, insert
+from sqlmodel import Session, SQLModel
 
-from handlers.cases.tables import ButtonRow, CardRow, Case
+from handlers.cases.tables import CardRow, Case
 from handlers.commands import ACTIONS
 from handlers.conversation import Button, Style
 from handlers.house import House
@@ -48,8 +49,11 @@ class Pen:
         return self.button("", action, **args).token
 
 
+_KEEP = sa.insert(SQLModel.metadata.tables["button"])
+
+
 def keep_buttons(session: Session) -> None:
     """Write down what every button drawn so far stands for, in one statement: a card may have dozens."""
     made = session.info.pop(_BUTTONS, [])
     if made:
-        session.exec(insert(ButtonRow), params=made)
+        session.connection().execute(_KEEP, made)

@@ -75,7 +75,7 @@ def _may(person: Person, client: Client, right: Right) -> bool:
             chosen=True,
             requester=False,
             starter=False,
-            named=False,
+            named=lambda: False,
             leaver=False,
             vouched=False,
         )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from connectors.contract import Account, Choice, Choices, Question, Topic, Typed
 from handlers.cases.store import once
 from handlers.cases.tables import Answer, Case
 from handlers.house import House
 from handlers.people import Client
-from handlers.plan.readings import Reading, choices_of, readings_of
+from handlers.plan.readings import Reading, answer_rows, choices_of, readings_of
 
 HOW, CONTENTIOUS, WHEN = "how", "contentious", "when"
 NOW, GO = "now", "go"
@@ -136,8 +136,7 @@ def question_called(session: Session, house: House, case: Case, question_id: str
 
 def answers_of(session: Session, case_id: str) -> dict[str, Answer]:
     """Question id → the confirmed answer."""
-    query = select(Answer).where(Answer.case_id == case_id)
-    return once(session, ("answers", case_id), lambda: {row.question: row for row in session.exec(query)})
+    return {row.question: row for row in answer_rows(session, case_id)}
 
 
 def current(questions: list[Question], answers: dict[str, Answer], changing: str) -> Question | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from handlers import access, messages
 from handlers.access import Right
 from handlers.cases import cards
+from handlers.cases.store import CASE
 from handlers.cases.tables import Case
 from handlers.click import Click
 from handlers.conversation import Inbound, Reply
@@ -71,17 +73,24 @@ def visible(session: Session, house: House, person: Person, words: str = "", lim
     return found
 
 
+_OTHERS = (
+    select(Case)
+    .where(
+        Case.client == sa.bindparam("client"),
+        Case.closed == "",
+        Case.id != CASE,
+        col(Case.leaver)["id"].as_string() == sa.bindparam("leaver"),
+    )
+    .order_by(col(Case.number))
+)
+
+
 def others_about(session: Session, case: Case) -> list[Case]:
     """Other cases about the same person that are not closed, oldest first."""
     if not case.leaver:
         return []
-    leaver = col(Case.leaver)["id"].as_string()
-    query = (
-        select(Case)
-        .where(leaver == str(case.leaver["id"]), Case.client == case.client, Case.closed == "", Case.id != case.id)
-        .order_by(col(Case.number))
-    )
-    return list(session.exec(query))
+    about = {"leaver": str(case.leaver["id"]), "client": case.client, "case": case.id}
+    return list(session.exec(_OTHERS, params=about))
 
 
 def fits(number: int, name: str, words: str) -> bool:

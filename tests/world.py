@@ -339,11 +339,23 @@ class World:
     ) -> Reply:
         """Press a button by its token: what a replay does."""
         key = f"key-{next(self._keys)}"
-        click = Inbound(Kind.CLICK, self.actor(person), place, key, token=token, values=dict(values or {}))
+        click = Inbound(
+            Kind.CLICK, self.actor(person), place, key, token=token, values=dict(values or {}),
+            at_once=place.platform == "teams",
+        )  # fmt: skip
         reply = await hear(self.house, click)
+        if click.at_once and reply.card:
+            await self._edits(token, reply)
         if settle:
             await self.settle()
         return reply
+
+    async def _edits(self, token: str, reply: Reply) -> None:
+        """What the edge of a platform does that answers a press with the next card: edit the message it was on."""
+        versions = ((shown, card) for shown in self.chat.shown for card in shown.versions)
+        pressed = (shown for shown, card in versions if any(button.token == token for button in card.buttons))
+        message = next(Message(shown.place, shown.id) for shown in pressed)
+        await deliver.answer(self.house, reply, lambda card: self.chat.update(message, card))
 
     def seen_by(self, person: str) -> list[Shown]:
         """What this person sees: their private chat, and the MSP's channels if they are in them."""

@@ -199,7 +199,7 @@ class SlackEdge:
             reply = Reply(NOT_REACHED)
         await ack()
         if reply.card:
-            self._answers.start(self._house.answer(reply.card, partial(self._chat.respond, url)))
+            self._answers.start(self._house.answer(reply, partial(self._chat.respond, url)))
         if reply.line:
             self._answers.start(self._chat.respond_line(url, reply.line))
         if reply.secret:

@@ -10,8 +10,9 @@ Teams takes about 100 KB and advises 80 (learn.microsoft.com, "Format your bot m
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from pydantic import JsonValue
 
@@ -28,6 +29,7 @@ MOST_CHARACTERS_IN_A_ROW = 32
 LONGEST_LABEL = 150
 LONGEST_BUTTON = 75
 PICKERS = {FieldKind.DATE: "Input.Date", FieldKind.TIME: "Input.Time"}
+LOOKS: Mapping[Style, AdaptiveCard] = {Style.STRONG: {"weight": "Bolder"}, Style.QUIET: {"isSubtle": True}}
 BUTTON_STYLES = {Style.PRIMARY: "positive", Style.DANGER: "destructive"}
 
 
@@ -50,6 +52,9 @@ def adaptive_card(card: Card) -> AdaptiveCard:
     parts = [_part(section) for section in card.sections]
     if not all(unabridged(section) for section in card.sections if section.whole):
         raise ValueError(f"card '{card.title}' has a line that would be cut and must be read whole: split it")
+    drawn = _assemble(card, parts)
+    if _bytes(drawn) <= MOST_BYTES:
+        return drawn
     fixed = _bytes(_assemble(card, [part if part.section.whole else replace(part, lines=()) for part in parts]))
     if fixed > MOST_BYTES:
         raise ValueError(f"card '{card.title}' is {fixed} bytes by its fields and buttons: split it")
@@ -143,24 +148,13 @@ def _heading(value: str, *, size: str) -> AdaptiveCard:
 
 def _rich(line: Line) -> AdaptiveCard:
     """A line; neighbours of one style share a run, for the sum of bytes."""
-    runs = list[Span]()
-    for span in line:
-        shown = replace(span, style=span.style if span.style in {Style.STRONG, Style.QUIET} else Style.PLAIN)
-        if runs and runs[-1].style is shown.style:
-            runs[-1] = replace(shown, value=runs[-1].value + shown.value)
-        else:
-            runs.append(shown)
-    inlines: list[JsonValue] = [_run(span) for span in runs]
+    same = groupby(line, lambda span: span.style if span.style in LOOKS else Style.PLAIN)
+    inlines: list[JsonValue] = [_run("".join(span.value for span in spans), style) for style, spans in same]
     return {"type": "RichTextBlock", "inlines": inlines}
 
 
-def _run(span: Span) -> AdaptiveCard:
-    out: AdaptiveCard = {"type": "TextRun", "text": span.value}
-    if span.style is Style.STRONG:
-        out["weight"] = "Bolder"
-    elif span.style is Style.QUIET:
-        out["isSubtle"] = True
-    return out
+def _run(value: str, style: Style) -> AdaptiveCard:
+    return {"type": "TextRun", "text": value, **LOOKS.get(style, {})}
 
 
 def _field(field: Field) -> AdaptiveCard:

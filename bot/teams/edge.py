@@ -27,7 +27,7 @@ from bot.teams.gate import LOOPBACK, Gate, NotAdmitted, serves
 from bot.teams.heard import Origin, origin, pressed, submitted, tenant_of, typed
 from bot.teams.search import asked, results
 from bot.teams.wire import CARD, TeamsWire
-from handlers.conversation import Card, Inbound, Message, Place, Reply
+from handlers.conversation import Inbound, Message, Place, Reply
 
 log = logging.getLogger("offboard.teams")
 
@@ -35,8 +35,8 @@ PATH = "/api/messages"
 LONGEST_BODY = 256 * 1024
 LINE = "application/vnd.microsoft.activity.message"
 ERROR = "application/vnd.microsoft.error"
-INLINE = 5.0
-"""Seconds an invoke waits for the card it answers with; the message is edited in any case."""
+GIVES_WAY = 1.5
+"""Seconds an edit waits at most for presses that have no answer yet."""
 REVEALED_WITHIN = 8.0
 TOLD_AGAIN = 3_600.0
 """Seconds until a conversation of a tenant that is none of ours is told so once more."""
@@ -72,7 +72,9 @@ class TeamsEdge:
         self._house, self._chat, self._wire, self._gate, self._ours = house, chat, wire, gate, ours
         self._answers = Answers(log)
         self._told: dict[str, float] = {}
-        self.revealed_within = REVEALED_WITHIN
+        self._pressing = 0
+        self._calm = asyncio.Event()
+        self.revealed_within, self.gives_way = REVEALED_WITHIN, GIVES_WAY
         self._invokes: Mapping[str, Callable[[Body], Awaitable[Answer]]] = {
             "adaptiveCard/action": self._press,
             "application/search": self._search,
@@ -151,7 +153,7 @@ class TeamsEdge:
             self._answers.start(self._chat.say(by.place, IN_PRIVATE))
         if reply.card:
             message = Message(by.place, text(body, "replyToId", ""))
-            self._answers.start(self._house.answer(reply.card, lambda card: self._chat.update(message, card)))
+            self._answers.start(self._house.answer(reply, lambda card: self._chat.update(message, card)))
         # Where it can't be shown to one person alone and kept nowhere, a secret is not even fetched.
         line = "\n".join(part for part in (reply.line, NOT_REVEALED if reply.secret else "") if part)
         if line:
@@ -166,10 +168,19 @@ class TeamsEdge:
         except Malformed as error:
             log.warning("a press in Teams was refused: %s", error)
             return _error(line)
-        await self._remember(by, body)
-        reply = await self._hear(inbound)
+        self._pressing += 1
+        self._calm.clear()
+        try:
+            await self._remember(by, body)
+            reply = await self._hear(inbound)
+        finally:
+            self._pressing -= 1
+            if not self._pressing:
+                self._calm.set()
+        if reply.card:
+            self._answers.start(self._edit(reply, Message(by.place, text(body, "replyToId", ""))))
         line = "\n".join([part for part in (reply.line, await self._revealed(reply)) if part])
-        card = await self._redraw(reply.card, Message(by.place, text(body, "replyToId", "")), inline=not line)
+        card = None if line else _shown_at_once(reply)
         if line or card is None:
             return _line(line or NOTED)
         return {"statusCode": 200, "type": CARD, "value": card}
@@ -205,22 +216,12 @@ class TeamsEdge:
 
     # --- how they are answered ------------------------------------------------------------------
 
-    async def _redraw(self, card_id: str, message: Message, *, inline: bool) -> AdaptiveCard | None:
-        """Edit the message the press was on; with `inline`, answer its card as soon as it is drawn."""
-        if not card_id:
-            return None
-        drawn: asyncio.Future[AdaptiveCard] = asyncio.get_running_loop().create_future()
-
-        async def show(card: Card) -> None:
-            with contextlib.suppress(ValueError):  # one too big to be shown is refused below
-                drawn.set_result(adaptive_card(card))
-            await self._chat.update(message, card)
-
-        task = self._answers.start(self._house.answer(card_id, show))
-        if not inline:
-            return None
-        await asyncio.wait({task, drawn}, timeout=INLINE, return_when=asyncio.FIRST_COMPLETED)
-        return drawn.result() if drawn.done() else None
+    async def _edit(self, reply: Reply, message: Message) -> None:
+        """Edit the message the press was on, once nobody waits for an answer: presses go first."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.gives_way):
+                await self._calm.wait()
+        await self._house.answer(reply, lambda card: self._chat.update(message, card))
 
     async def _revealed(self, reply: Reply) -> str:
         """What only whoever pressed may see, and is kept nowhere."""
@@ -286,6 +287,13 @@ def _read(raw: bytes) -> Body:
     if not isinstance(body, dict):
         raise Malformed("it is no block of keys")
     return cast("Body", body)
+
+
+def _shown_at_once(reply: Reply) -> AdaptiveCard | None:
+    """The next card, for whoever pressed; None when there is none, or it is too big to be shown."""
+    with contextlib.suppress(ValueError):
+        return adaptive_card(reply.drawn.card) if reply.drawn else None
+    return None
 
 
 def _line(line: str) -> Answer:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.lines import inert
 from bot.payload import Body, Malformed, inner, text
@@ -114,7 +114,7 @@ def pressed(body: Body, by: Origin) -> Inbound:
     action = inner(inner(body, "value"), "action")
     if action.get("verb") != VERB:
         raise Malformed("the verb is none of ours")
-    return _click(inner(action, "data"), by)
+    return replace(_click(inner(action, "data"), by), at_once=True)
 
 
 def submitted(body: Body, by: Origin) -> Inbound | None:

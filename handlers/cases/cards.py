@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import sqlalchemy as sa
 from pydantic import JsonValue
-from sqlmodel import Session, col, select, update
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlmodel import Session, SQLModel, col, select
 
-from handlers.cases.store import after_commit
+from handlers.cases.store import CASE, after_commit
 from handlers.cases.tables import CardRow, Case
 from handlers.conversation import Actor, Place
 from handlers.house import House
@@ -37,10 +39,21 @@ LIST = "list"
 """Every case the viewer may see."""
 
 
+_TABLE = SQLModel.metadata.tables["card"]
+_STALE = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.case_id == CASE, _TABLE.c.dead == "", _TABLE.c.kind != NEWS)
+    .values(due=_TABLE.c.due + 1)
+)
+
+
 def redraw(session: Session, house: House, case: Case) -> None:
     """Every card of this case shows something old now."""
-    kept = (col(CardRow.case_id) == case.id, col(CardRow.dead) == "", col(CardRow.kind) != NEWS)
-    session.exec(update(CardRow).where(*kept).values(due=col(CardRow.due) + 1))
+    session.flush()
+    session.connection().execute(_STALE, {"case": case.id})
+    for card in session.identity_map.values():
+        if isinstance(card, CardRow) and card.case_id == case.id and not card.dead and card.kind != NEWS:
+            set_committed_value(card, "due", card.due + 1)
     after_commit(session, house.cards.set)
 
 

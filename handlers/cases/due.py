@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import case as case_when
-from sqlmodel import Session, col, delete, select, update
+import sqlalchemy as sa
+from sqlmodel import Session, SQLModel, col, select
 
-from handlers.cases.store import after_commit
+from handlers.cases.store import CASE, after_commit
 from handlers.cases.tables import Case, Due
 from handlers.house import House
 
@@ -27,10 +27,23 @@ UNHURRIED = "bring up again, in no hurry"
 HURRY = "bring up now"
 
 
+_TABLE = SQLModel.metadata.tables["due"]
+"""Written by statements of its own, at once: nothing else of a transaction need be written down before."""
+_SET = sa.insert(_TABLE)
+_ABOUT = (_TABLE.c.case_id == CASE) & (_TABLE.c.subject == sa.bindparam("about", type_=sa.String()))
+_KINDS = (_TABLE.c.case_id == CASE) & _TABLE.c.kind.in_(sa.bindparam("kinds", expanding=True))
+_CLEAR, _CLEAR_ABOUT = sa.delete(_TABLE).where(_KINDS), sa.delete(_TABLE).where(_ABOUT)
+_ANY_ABOUT = sa.select(_TABLE.c.id).where(_ABOUT).limit(1)
+_WAITS = (NUDGE, EXPIRE, QUIET)
+"""What waits for the interview's silence."""
+_TIMES = sa.case({kind: sa.bindparam(kind, type_=_TABLE.c.at.type) for kind in _WAITS}, value=_TABLE.c.kind)
+_TOUCHED = sa.update(_TABLE).where(_TABLE.c.case_id == CASE, _TABLE.c.kind.in_(_WAITS)).values(at=_TIMES)
+
+
 def set_due(session: Session, house: House, case: Case, kind: str, wait: timedelta, subject: str = "") -> None:
     """Do that once so much time has passed."""
-    due = Due(id=house.new_id(), case_id=case.id, kind=kind, subject=subject, at=house.clock.now() + wait)
-    session.add(due)
+    row = {"id": house.new_id(), "case_id": case.id, "kind": kind, "subject": subject, "at": house.clock.now() + wait}
+    session.connection().execute(_SET, row)
     after_commit(session, house.work.set)
 
 
@@ -43,17 +56,17 @@ def bring_up(session: Session, house: House, case: Case, subject: str) -> None:
 
 def about(session: Session, case: Case, subject: str) -> bool:
     """Whether anything is still to be done about that."""
-    return session.exec(select(Due.id).where(Due.case_id == case.id, Due.subject == subject)).first() is not None
+    return session.connection().execute(_ANY_ABOUT, {"case": case.id, "about": subject}).first() is not None
 
 
 def clear_subject(session: Session, case: Case, subject: str) -> None:
     """Somebody acts on it."""
-    session.exec(delete(Due).where(col(Due.case_id) == case.id, col(Due.subject) == subject))
+    session.connection().execute(_CLEAR_ABOUT, {"case": case.id, "about": subject})
 
 
 def clear(session: Session, case: Case, *kinds: str) -> None:
     """It is not to be done any more."""
-    session.exec(delete(Due).where(col(Due.case_id) == case.id, col(Due.kind).in_(kinds)))
+    session.connection().execute(_CLEAR, {"case": case.id, "kinds": kinds})
 
 
 def watch(session: Session, house: House, case: Case) -> None:
@@ -66,10 +79,8 @@ def touch(session: Session, house: House, case: Case) -> None:
     """The interview moved: what waits for its silence waits anew."""
     now, timings = house.clock.now(), house.timings
     case.touched_at = now
-    session.add(case)
-    waits = {NUDGE: timings.nudge, EXPIRE: timings.expire, QUIET: timings.quiet}
-    at = case_when({kind: now + wait for kind, wait in waits.items()}, value=col(Due.kind))
-    session.exec(update(Due).where(col(Due.case_id) == case.id, col(Due.kind).in_(waits)).values(at=at))
+    times = {NUDGE: now + timings.nudge, EXPIRE: now + timings.expire, QUIET: now + timings.quiet}
+    session.connection().execute(_TOUCHED, {"case": case.id, **times})
 
 
 def next_time(session: Session) -> datetime | None:

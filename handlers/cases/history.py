@@ -8,14 +8,21 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+import sqlalchemy as sa
 from pydantic import JsonValue
-from sqlmodel import Session, col, select
+from sqlmodel import Session, SQLModel, col, select
 
 from handlers.cases.store import connect
 from handlers.cases.tables import HistoryRow
 
 BOT = "bot"
 """The person of what nobody pressed: the engine, a clock."""
+
+
+# Of the table, not of its rows: what else this transaction has not written yet can wait for its commit.
+_TABLE = SQLModel.metadata.tables["history"]
+_LAST = sa.select(_TABLE.c.hash).order_by(_TABLE.c.seq.desc()).limit(1)
+_APPEND = sa.insert(_TABLE)
 
 
 def record(
@@ -29,8 +36,7 @@ def record(
     detail: dict[str, JsonValue] | None = None,
 ) -> None:
     """Append one row to the chain, in the caller's transaction. `detail` must hold no secret."""
-    last = session.exec(select(HistoryRow.hash).order_by(col(HistoryRow.seq).desc()).limit(1)).first()
-    previous = last or ""
+    previous = session.connection().execute(_LAST).scalar() or ""
     row = HistoryRow(
         case_id=case_id,
         at=at,
@@ -45,8 +51,7 @@ def record(
     )
     row.content = _content(row)
     row.hash = _hash(row)
-    session.add(row)
-    session.flush()
+    session.connection().execute(_APPEND, row.model_dump(exclude={"seq"}))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ from sqlalchemy.event import listen
 from sqlmodel import Session
 
 T = TypeVar("T")
+CASE = sa.bindparam("case", type_=sa.String())
+"""A case's id in statements written once: what every click asks takes longer to be put into words than to be run."""
 _AFTER = "after_commit"
 _READ = "read"
 

@@ -47,7 +47,7 @@ class Case(SQLModel, table=True):
     id: str = Field(primary_key=True)
     number: int = Field(unique=True)
     """What people say: 'case 12'."""
-    client: str = ""
+    client: str = Field(default="", index=True)
     """Empty until a technician has said which."""
     requester: str = ""
     """Person id; empty while a technician has not said who asked."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from connectors.contract import Account
-from handlers.cases.store import after_commit
+from handlers.cases.store import CASE, after_commit
 from handlers.cases.tables import Case, Lookup, Plan
 from handlers.house import House
 
@@ -47,10 +48,16 @@ def want_ticket(session: Session, house: House, case: Case) -> None:
         want(session, house, case, MIRROR)
 
 
+_PENDING = (
+    select(Lookup.id)
+    .where(Lookup.case_id == CASE, Lookup.kind == sa.bindparam("kind"), col(Lookup.done).is_(False))
+    .limit(1)
+)
+
+
 def pending(session: Session, case_id: str, kind: str) -> bool:
     """Whether such an answer is still awaited."""
-    query = select(Lookup).where(Lookup.case_id == case_id, Lookup.kind == kind, col(Lookup.done).is_(False))
-    return session.exec(query).first() is not None
+    return session.exec(_PENDING, params={"case": case_id, "kind": kind}).first() is not None
 
 
 def leaver_of(case: Case) -> Account:

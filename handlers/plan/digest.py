@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 
 from sqlmodel import Session, col, select
 
@@ -46,11 +47,12 @@ def items_of_case(session: Session, case_id: str) -> dict[str, list[ItemRow]]:
     return once(session, ("items of", case_id), read)
 
 
-def renew_digests(session: Session, case_id: str) -> list[Plan]:
-    """Have waiting plans cover an answer that has just changed: earlier yeses were to something else."""
+def renew_digests(session: Session, plans: Iterable[Plan]) -> list[Plan]:
+    """Have those that wait for approval cover an answer that has just changed: earlier yeses were to something else."""
     changed: list[Plan] = []
-    query = select(Plan).where(Plan.case_id == case_id, Plan.state == PlanState.AWAITING_APPROVAL)
-    for plan in session.exec(query):
+    for plan in plans:
+        if plan.state != PlanState.AWAITING_APPROVAL:
+            continue
         digest = digest_of(session, plan)
         if digest != plan.digest:
             plan.digest = digest

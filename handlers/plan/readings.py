@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sqlmodel import Session, col, delete, select
 
 from connectors.contract import Account, Context, Json, Read, Throttled, Unreachable, VendorError
-from handlers.cases.store import once
+from handlers.cases.store import CASE, once
 from handlers.cases.tables import AccountRow, Answer, Case
 from handlers.cases.wanted import leaver_of
 from handlers.house import House
@@ -35,6 +35,15 @@ class Reading:
     error: str = ""
 
 
+_ANSWERS = select(Answer).where(Answer.case_id == CASE).order_by(col(Answer.question))
+_READ = select(AccountRow).where(AccountRow.case_id == CASE).order_by(col(AccountRow.system))
+
+
+def answer_rows(session: Session, case_id: str) -> list[Answer]:
+    """What was answered so far, in a stable order."""
+    return once(session, ("answers", case_id), lambda: list(session.exec(_ANSWERS, params={"case": case_id})))
+
+
 def choices_of(session: Session, case_id: str) -> dict[str, str]:
     """Confirmed answers as steps read them: question id → value, a person's name and mail beside it."""
     return once(session, ("choices", case_id), lambda: _choices(session, case_id))
@@ -42,7 +51,7 @@ def choices_of(session: Session, case_id: str) -> dict[str, str]:
 
 def _choices(session: Session, case_id: str) -> dict[str, str]:
     choices: dict[str, str] = {}
-    for answer in session.exec(select(Answer).where(Answer.case_id == case_id)):
+    for answer in answer_rows(session, case_id):
         if answer.asked_technician:
             continue
         choices[answer.question] = answer.value
@@ -145,9 +154,11 @@ def _row(house: House, case: Case, reading: Reading) -> AccountRow:
 
 def readings_of(session: Session, house: House, case_id: str) -> list[Reading]:
     """What was written down, back as objects."""
-    query = select(AccountRow).where(AccountRow.case_id == case_id).order_by(col(AccountRow.system))
-    found = once(session, ("readings", case_id), lambda: [reading_of(house, row) for row in session.exec(query)])
-    return list(found)
+
+    def read() -> list[Reading]:
+        return [reading_of(house, row) for row in session.exec(_READ, params={"case": case_id})]
+
+    return list(once(session, ("readings", case_id), read))
 
 
 def reading_of(house: House, row: AccountRow) -> Reading:

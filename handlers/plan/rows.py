@@ -6,15 +6,17 @@ from collections.abc import Iterable
 
 from sqlmodel import Session, col, select
 
-from handlers.cases.store import once
+from handlers.cases.store import CASE, once
 from handlers.cases.tables import Plan, StepRow
 from handlers.plan.digest import LOCK_OUT
+
+_STEPS = select(StepRow).where(StepRow.case_id == CASE)
+_PLANS = select(Plan).where(Plan.case_id == CASE).order_by(col(Plan.id))
 
 
 def case_steps(session: Session, case_id: str) -> list[StepRow]:
     """Every step of every plan of the case."""
-    query = select(StepRow).where(StepRow.case_id == case_id)
-    return once(session, ("steps", case_id), lambda: list(session.exec(query)))
+    return once(session, ("steps", case_id), lambda: list(session.exec(_STEPS, params={"case": case_id})))
 
 
 ByStep = dict[str, list[StepRow]]
@@ -31,8 +33,7 @@ def by_step(rows: list[StepRow]) -> ByStep:
 
 def case_plans(session: Session, case_id: str) -> list[Plan]:
     """The case's plans, oldest first."""
-    query = select(Plan).where(Plan.case_id == case_id).order_by(col(Plan.id))
-    return once(session, ("plans", case_id), lambda: list(session.exec(query)))
+    return once(session, ("plans", case_id), lambda: list(session.exec(_PLANS, params={"case": case_id})))
 
 
 def lock_out_of(plans: Iterable[Plan]) -> Plan | None:

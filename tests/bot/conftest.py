@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from bot.lab.fake_slack import FakeSlack
 from bot.slack.chat import SlackChat
 from bot.slack.edge import SlackEdge, slack_routes
-from handlers.conversation import Actor, Card, Inbound, Option, Reply
+from handlers.conversation import Actor, Card, Drawn, Inbound, Option, Reply
 
 SECRET = "a-signing-secret"
 GOLDEN = Path(__file__).parent / "golden"
@@ -37,7 +37,8 @@ class ToldHouse:
         self.heard.append(inbound)
         if self.error:
             raise self.error
-        return self.reply
+        card = self.cards.get(self.reply.card) if inbound.at_once else None
+        return replace(self.reply, drawn=Drawn(self.reply.card, card, 2)) if card else self.reply
 
     async def suggest(self, actor: Actor, token: str, typed: str) -> tuple[Option, ...]:
         self.typed.append((actor, token, typed))
@@ -45,8 +46,8 @@ class ToldHouse:
             raise self.error
         return self.people
 
-    async def answer(self, card_id: str, show: Callable[[Card], Awaitable[None]]) -> None:
-        await show(self.cards[card_id])
+    async def answer(self, reply: Reply, show: Callable[[Card], Awaitable[None]]) -> None:
+        await show(reply.drawn.card if reply.drawn else self.cards[reply.card])
 
 
 @dataclass

@@ -23,6 +23,7 @@ from bot.teams.edge import (
     NOT_REVEALED,
     NOTED,
 )
+from bot.teams.wire import CARD
 from handlers.conversation import Card, ChatError, Field, Inbound, Kind, Option, Place, Reply, Section
 from tests.bot.cards import APPROVAL, PROGRESS, QUESTION
 from tests.bot.conftest import ToldHouse
@@ -181,21 +182,76 @@ async def test_the_answer_does_not_wait_for_the_edit_that_everybody_else_sees(wo
     await world.teams.until(lambda: buttons(world.teams.private(CONTOSO, MARIA)[0]) == [])
 
 
+class Stuck(ToldHouse):
+    """Answers every press at once, but for those at a time."""
+
+    def __init__(self) -> None:
+        super().__init__(reply=Reply(card="c"), cards={"c": PROGRESS})
+        self.reached, self.freed = asyncio.Event(), asyncio.Event()
+
+    async def hear(self, inbound: Inbound) -> Reply:
+        if inbound.token == "token-at":
+            self.reached.set()
+            await self.freed.wait()
+        return await super().hear(inbound)
+
+
+async def test_an_edit_lets_a_press_go_first_that_has_no_answer_yet(tmp_path: Path) -> None:
+    house = Stuck()
+    async with teams_world(tmp_path, house=house) as world:
+        shown = await asked(world)
+        waiting = asyncio.create_task(world.teams.presses(CONTOSO, MARIA, shown, "At that time", {}))
+        await house.reached.wait()
+        answer = await world.teams.presses(CONTOSO, MARIA, shown, "Now")
+        assert answer.json["type"] == CARD
+        await asyncio.sleep(0.1)
+        assert read(world.teams.private(CONTOSO, MARIA)[0]) == read(shown)
+        house.freed.set()
+        await waiting
+        await world.edge.settle()
+        assert read(world.teams.private(CONTOSO, MARIA)[0]).startswith("Jane Doe is being locked out")
+
+
+async def test_an_edit_waits_for_no_press_for_long(tmp_path: Path) -> None:
+    house = Stuck()
+    async with teams_world(tmp_path, house=house) as world:
+        world.edge.gives_way = 0.05
+        shown = await asked(world)
+        waiting = asyncio.create_task(world.teams.presses(CONTOSO, MARIA, shown, "At that time", {}))
+        await house.reached.wait()
+        await world.teams.presses(CONTOSO, MARIA, shown, "Now")
+        await world.teams.until(lambda: buttons(world.teams.private(CONTOSO, MARIA)[0]) == [])
+        house.freed.set()
+        await waiting
+
+
+async def test_a_card_that_could_not_be_drawn_with_the_press_is_noted_and_comes_by_edit(tmp_path: Path) -> None:
+    class Late(ToldHouse):
+        async def hear(self, inbound: Inbound) -> Reply:
+            return Reply(card="c")
+
+    async with teams_world(tmp_path, house=Late(cards={"c": PROGRESS})) as world:
+        await world.teams.presses(CONTOSO, MARIA, await asked(world), "Now")
+        assert world.teams.whispers[MARIA] == [NOTED]
+        await world.edge.settle()
+        assert buttons(world.teams.private(CONTOSO, MARIA)[0]) == []
+
+
 async def test_an_edit_that_fails_is_the_senders_again(tmp_path: Path) -> None:
     class Asking(ToldHouse):
-        async def answer(self, card_id: str, show: Callable[[Card], Awaitable[None]]) -> None:
+        async def answer(self, reply: Reply, show: Callable[[Card], Awaitable[None]]) -> None:
             with pytest.raises(ChatError, match="teams: update: HTTP 502"):
                 await show(PROGRESS)
-            self.cards[card_id] = PROGRESS
+            self.cards["the sender's"] = PROGRESS
 
-    house = Asking(reply=Reply(card="c"))
+    house = Asking(reply=Reply(card="c"), cards={"c": PROGRESS})
     async with teams_world(tmp_path, house=house) as world:
         shown = await asked(world)
         world.teams.fail("update", 502)
         answer = await world.teams.presses(CONTOSO, MARIA, shown, "Now")
         await world.edge.settle()
     assert answer.json["type"] == "application/vnd.microsoft.card.adaptive"
-    assert house.cards, "the house was told that nobody else has seen it"
+    assert "the sender's" in house.cards, "the house was told that nobody else has seen it"
 
 
 async def test_a_line_is_the_answer_and_the_card_is_edited_beside_it(world: TeamsWorld) -> None:
@@ -280,7 +336,7 @@ async def test_a_secret_is_shown_to_whoever_pressed_and_never_stands_in_a_messag
     async def secret() -> str:
         return "Temporary Access Pass: 8f3k-11"
 
-    world.house.reply, world.house.cards["c"] = Reply("Shown once.", "c", secret), PROGRESS
+    world.house.reply, world.house.cards["c"] = Reply("Shown once.", "c", secret=secret), PROGRESS
     await world.teams.presses(HOME, THEO, shown, "Now")
     await world.edge.settle()
     assert world.teams.whispers == {THEO: ["Shown once.\nTemporary Access Pass: 8f3k-11"]}

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from handlers.access import RIGHTS, Relation, Right
+from handlers.conversation import Actor
 from handlers.people import Client, Person
+from tests.world import roster
 
 CONTOSO = Client(id="contoso", name="Contoso Ltd")
 OWN = Client(id="own", name="Northwind IT", own=True)
@@ -17,7 +19,7 @@ NOBODY = Relation(
     chosen=True,
     requester=False,
     starter=False,
-    named=False,
+    named=lambda: False,
     leaver=False,
     vouched=False,
 )
@@ -31,8 +33,8 @@ ASKS, ENTERED = {"requester": True, "starter": True}, {"starter": True}
 WHO: dict[str, Relation] = {
     "a stranger to the case": NOBODY,
     "a colleague": replace(NOBODY, person=COLLEAGUE),
-    "a colleague named on it": replace(NOBODY, person=COLLEAGUE, named=True),
-    "one named on it who has left the client": replace(NOBODY, named=True),
+    "a colleague named on it": replace(NOBODY, person=COLLEAGUE, named=lambda: True),
+    "one named on it who has left the client": replace(NOBODY, named=lambda: True),
     "one who sees all cases": WATCHER,
     "a manager of the client": MANAGER,
     "the manager who asked": replace(MANAGER, **ASKS),
@@ -113,3 +115,12 @@ def test_the_leaver_has_no_right_whatever_else_they_are(right: Right, name: str)
 def test_nobody_approves_what_they_asked_for() -> None:
     both = Person(id="b", name="B", identities=(), technician=True, admin=True, manages=("contoso",))
     assert not RIGHTS[Right.APPROVE](replace(NOBODY, person=both, requester=True, starter=True, vouched=True))
+
+
+def test_a_copy_of_the_roster_knows_its_own_people_and_the_old_one_its_own() -> None:
+    before = roster()
+    assert before.person("maria")
+    after = before.model_copy(update={"people": tuple(one for one in before.people if one.id != "maria")})
+    assert after.person("maria") is None
+    assert after.who(Actor("slack", "T-CONTOSO", "maria")) is None
+    assert before.who(Actor("slack", "T-CONTOSO", "maria")) == before.person("maria")

@@ -17,6 +17,7 @@ from handlers.cases.tables import ItemRow, StepRow
 from handlers.conversation import Button, Card, Check, Fact, Field, Mark, Section, quiet, strong, text
 from handlers.parts import room_beside, spread
 from handlers.plan.digest import renew_digests
+from handlers.plan.rows import case_plans
 from tests.bot.test_blocks import WORDS
 from tests.journeys import submits
 from tests.toy import ToyWorld
@@ -126,7 +127,7 @@ async def test_a_plan_that_has_changed_begins_at_its_first_part_again(world: Wor
         row.title = "the vault"
         session.add(row)
         session.flush()
-        assert renew_digests(session, session.get_one(StepRow, row.step_id).case_id)
+        assert renew_digests(session, case_plans(session, session.get_one(StepRow, row.step_id).case_id))
 
     await world.house.store.write(drift)
     await world.presses("sam", token, place)

@@ -12,7 +12,7 @@ from sqlmodel import Session, select
 from handlers import deliver
 from handlers.cases import cards
 from handlers.cases.tables import CardRow, Case, Due
-from handlers.conversation import Card, ChatError, Message, Place
+from handlers.conversation import Card, ChatError, Message, Place, Reply
 from handlers.loops import Loops
 from handlers.remind import due_now
 from tests.journeys import submits
@@ -187,7 +187,7 @@ async def test_a_late_answer_to_a_click_does_not_stay_over_a_newer_card(world: W
         await gate.wait()
         shown.versions.append(card)
 
-    late = asyncio.create_task(deliver.answer(world.house, row.id, slow))
+    late = asyncio.create_task(deliver.answer(world.house, Reply(card=row.id), slow))
     await asyncio.sleep(0.05)
     await world.clicks("sam", "Approve")
     gate.set()

@@ -1,0 +1,109 @@
+"""A platform that answers a press with the next card gets it drawn with the decision, and shows it once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from connectors.contract import Choices, Question
+from handlers import deliver
+from handlers.conversation import Card, ChatError, Inbound, Kind, Message, Reply
+from handlers.hear import hear
+from tests.journeys import chooses
+from tests.toy import Toy, ToyFacts, ToyWorld
+from tests.world import World, roster, words
+
+ON = "slack"
+
+
+class Fussy(Toy):
+    """Its questions can't be asked while it is told so."""
+
+    broken = False
+
+    def questions(self, facts: ToyFacts, choices: Choices) -> tuple[Question, ...]:
+        if self.broken:
+            raise RuntimeError("Jane's questions")
+        return super().questions(facts, choices)
+
+
+@pytest.fixture
+async def fussy(tmp_path: Path, toys: ToyWorld) -> AsyncIterator[tuple[World, Fussy]]:
+    toy = Fussy(toys)
+    world = await World.build(tmp_path, (toy,), roster())
+    yield world, toy
+    await world.close()
+
+
+async def presses(world: World, label: str) -> tuple[Reply, Message]:
+    """Maria presses it where the answer is the next card; nothing else happens yet."""
+    shown = world.with_button("maria", label)
+    token, place = world.button("maria", label)
+    click = Inbound(Kind.CLICK, world.actor("maria"), place, "a-key", token=token, at_once=True)
+    return await hear(world.house, click), Message(shown.place, shown.id)
+
+
+async def test_the_next_card_comes_with_the_answer_and_is_sent_to_nobody_twice(world: World) -> None:
+    await chooses(world)
+    reply, message = await presses(world, "Resigned")
+    assert reply.drawn
+    assert "Is it contentious?" in words(reply.drawn.card)
+
+    async def edit(card: Card) -> None:
+        await world.chat.update(message, card)
+
+    await deliver.answer(world.house, reply, edit)
+    shown = world.card("maria")
+    versions = len(shown.versions)
+    await world.settle()
+    assert shown.card == reply.drawn.card
+    assert len(shown.versions) == versions
+
+
+async def test_the_buttons_that_came_with_the_answer_work(world: World) -> None:
+    await chooses(world)
+    reply, message = await presses(world, "Resigned")
+    assert reply.drawn
+    token = next(button.token for button in reply.drawn.card.buttons if "on good terms" in button.label)
+    await world.presses("maria", token, message.place)
+    assert "When does Jane Doe's access end?" in world.reads("maria")
+
+
+async def test_an_answer_nobody_could_edit_in_is_sent_anew(world: World) -> None:
+    await chooses(world)
+    reply, _ = await presses(world, "Resigned")
+
+    async def edit(_card: Card) -> None:
+        raise ChatError("teams", "update", "HTTP 502", 3.0)
+
+    await deliver.answer(world.house, reply, edit)
+    await world.settle()
+    assert "Is it contentious?" in words(world.card("maria").card)
+
+
+async def test_a_card_that_can_not_be_drawn_takes_back_nothing_that_was_decided(
+    fussy: tuple[World, Fussy], caplog: pytest.LogCaptureFixture
+) -> None:
+    world, toy = fussy
+    await chooses(world)
+    toy.broken = True
+    with caplog.at_level(logging.CRITICAL + 1, "offboard"):
+        reply, _ = await presses(world, "Resigned")
+    assert reply.drawn is None
+    assert reply.card
+    toy.broken = False
+    await world.passes(minutes=2)
+    assert "Is it contentious?" in words(world.card("maria").card)
+
+
+async def test_an_old_button_shows_what_is_true_now(world: World) -> None:
+    await chooses(world)
+    token, place = world.button("maria", "Resigned")
+    await world.clicks("maria", "Dismissed")
+    stale = Inbound(Kind.CLICK, world.actor("maria"), place, "a-key", token=token, at_once=True)
+    reply = await hear(world.house, stale)
+    assert reply.drawn
+    assert "Is it contentious?" in words(reply.drawn.card)
