@@ -258,6 +258,8 @@ class Reply:
     """Id of the card the click was on, to be redrawn from the committed state."""
     drawn: Drawn | None = None
     """That card as it is now, where the platform answers with it."""
+    neutral: bool = False
+    """The line names nobody: it may be said where it was asked for, whoever reads along."""
     secret: Callable[[], Awaitable[str]] | None = None
     """Awaited after the acknowledgement; its answer is shown to the clicker alone and stored nowhere."""
 

@@ -170,7 +170,8 @@ def command(session: Session, house: House, person: Person, inbound: Inbound) ->
         return Reply("I am asking all systems already. The card comes to whoever asked first; ask again after that.")
     after_commit(session, lambda: _begin(house, inbound.actor, clients))
     count = messages.several(sum(len(one.systems) for one in clients), "system", "systems")
-    return Reply(f"I ask {count} now, and show you in our private chat what I find. Nothing is changed.")
+    where = "" if inbound.where.private else " in our private chat"
+    return Reply(f"I ask {count} now, and show you{where} what I find. Nothing is changed.", neutral=True)
 
 
 def _begin(house: House, actor: Actor, clients: Sequence[Client]) -> None:

@@ -49,7 +49,7 @@ def command(session: Session, house: House, person: Person, inbound: Inbound) ->
         detail={"number": case.number},
     )  # fmt: skip
     due.watch(session, house, case)
-    return Reply("" if inbound.where.private else messages.moved_to_private(case.number))
+    return Reply() if inbound.where.private else Reply(messages.moved_to_private(case.number), neutral=True)
 
 
 def start_search(session: Session, house: House, case: Case, text: str) -> None:

@@ -32,7 +32,7 @@ def command(session: Session, house: House, person: Person, inbound: Inbound) ->
         topic = f"find:{words[:80]}"
         # The list belongs to no case; 'person:' keeps one list per person alive.
         cards.show_person(session, house, f"person:{person.id}", cards.LIST, person.id, identity, topic)
-    return Reply("" if inbound.where.private else messages.LOOK_IN_PRIVATE)
+    return Reply() if inbound.where.private else Reply(messages.LOOK_IN_PRIVATE, neutral=True)
 
 
 def show(session: Session, house: House, case: Case, person: Person, identity: str) -> None:

@@ -10,6 +10,7 @@ Teams takes about 100 KB and advises 80 (learn.microsoft.com, "Format your bot m
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -30,6 +31,7 @@ LONGEST_LABEL = 150
 LONGEST_BUTTON = 75
 PICKERS = {FieldKind.DATE: "Input.Date", FieldKind.TIME: "Input.Time"}
 LOOKS: Mapping[Style, AdaptiveCard] = {Style.STRONG: {"weight": "Bolder"}, Style.QUIET: {"isSubtle": True}}
+_SLASH = re.compile(r"(?<![\w/])/(?=offboard\b)")
 BUTTON_STYLES = {Style.PRIMARY: "positive", Style.DANGER: "destructive"}
 
 
@@ -154,7 +156,12 @@ def _rich(line: Line) -> AdaptiveCard:
 
 
 def _run(value: str, style: Style) -> AdaptiveCard:
-    return {"type": "TextRun", "text": value, **LOOKS.get(style, {})}
+    return {"type": "TextRun", "text": without_slash(value), **LOOKS.get(style, {})}
+
+
+def without_slash(value: str) -> str:
+    """Commands as they are written in Teams, where a slash opens its own menu."""
+    return _SLASH.sub("", value)
 
 
 def _field(field: Field) -> AdaptiveCard:

@@ -18,7 +18,7 @@ import aiohttp
 from botbuilder.schema import Activity
 from msrest.exceptions import ClientException
 
-from bot.teams.cards import adaptive_card
+from bot.teams.cards import adaptive_card, without_slash
 from bot.teams.gate import serves
 from bot.teams.heard import PLATFORM
 from bot.teams.wire import Refused, TeamsWire, said, shown
@@ -119,7 +119,7 @@ class TeamsChat:
 
     async def say(self, place: Place, line: str) -> None:
         """A line of plain text. Raises ChatError."""
-        await self._send(place, said(line))
+        await self._send(place, said(without_slash(line)))
 
     async def tell(self, service_url: str, conversation: str, line: str) -> None:
         """The same to a tenant that is none of ours, where it wrote to us from. Raises ChatError."""

@@ -21,7 +21,7 @@ from pydantic import JsonValue
 
 from bot.edge import Answers, House
 from bot.payload import Body, Malformed, inner, text
-from bot.teams.cards import AdaptiveCard, adaptive_card
+from bot.teams.cards import AdaptiveCard, adaptive_card, without_slash
 from bot.teams.chat import Home, TeamsChat
 from bot.teams.gate import LOOPBACK, Gate, NotAdmitted, serves
 from bot.teams.heard import Origin, origin, pressed, submitted, tenant_of, typed
@@ -149,13 +149,15 @@ class TeamsEdge:
             self._answers.start(self._say_privately(by, NOT_HERE))
             return
         reply = await self._hear(inbound)
-        if reply.line and not by.place.private and not inbound.token:
-            self._answers.start(self._chat.say(by.place, IN_PRIVATE))
+        aloud = not by.place.private and not inbound.token
+        if aloud and reply.line:
+            self._answers.start(self._chat.say(by.place, reply.line if reply.neutral else IN_PRIVATE))
         if reply.card:
             message = Message(by.place, text(body, "replyToId", ""))
             self._answers.start(self._house.answer(reply, lambda card: self._chat.update(message, card)))
         # Where it can't be shown to one person alone and kept nowhere, a secret is not even fetched.
-        line = "\n".join(part for part in (reply.line, NOT_REVEALED if reply.secret else "") if part)
+        said = "" if aloud and reply.neutral else reply.line
+        line = "\n".join(part for part in (said, NOT_REVEALED if reply.secret else "") if part)
         if line:
             self._answers.start(self._say_privately(by, line))
 
@@ -298,7 +300,7 @@ def _shown_at_once(reply: Reply) -> AdaptiveCard | None:
 
 def _line(line: str) -> Answer:
     """Shown to whoever pressed, and to nobody else."""
-    return {"statusCode": 200, "type": LINE, "value": line}
+    return {"statusCode": 200, "type": LINE, "value": without_slash(line)}
 
 
 def _error(message: str) -> Answer:

@@ -24,7 +24,7 @@ from bot.teams.edge import (
     NOTED,
 )
 from bot.teams.wire import CARD
-from handlers.conversation import Card, ChatError, Field, Inbound, Kind, Option, Place, Reply, Section
+from handlers.conversation import Card, ChatError, Field, Inbound, Kind, Option, Place, Reply, Section, text
 from tests.bot.cards import APPROVAL, PROGRESS, QUESTION
 from tests.bot.conftest import ToldHouse
 from tests.bot.teams import (
@@ -283,6 +283,30 @@ async def test_a_press_in_the_channel_edits_the_card_for_everybody(world: TeamsW
     await world.edge.settle()
     assert not world.house.heard[0].where.private
     assert buttons(world.teams.shown(world.techs.channel)[0]) == []
+
+
+async def test_what_names_nobody_is_said_where_it_was_asked_for_and_nowhere_else(world: TeamsWorld) -> None:
+    world.house.reply = Reply("Case 7: I go on with you in our private chat.", neutral=True)
+    world.teams.installed.add((HOME, THEO))
+    await world.teams.types(HOME, THEO, "offboard Jane Doe", world.techs.channel)
+    await world.edge.settle()
+    assert [read(one) for one in world.teams.shown(world.techs.channel)] == [world.house.reply.line]
+    assert world.teams.private(HOME, THEO) == []
+
+
+async def test_commands_are_called_as_they_are_written_in_teams(world: TeamsWorld) -> None:
+    world.house.reply = Reply("Type /offboard-status, or /offboard and a name. See https://x.example/offboard/a.")
+    shown = await asked(world)
+    await world.teams.types(CONTOSO, MARIA, "help")
+    await world.teams.presses(CONTOSO, MARIA, shown, "Now")
+    await world.edge.settle()
+    line = "Type offboard-status, or offboard and a name. See https://x.example/offboard/a."
+    assert read(world.teams.private(CONTOSO, MARIA)[-1]) == line
+    assert world.teams.whispers[MARIA] == [line]
+    await world.chat.post(
+        await world.chat.private(MARIAS), Card("x", "x", None, (Section(body=(text("/offboard x"),)),))
+    )
+    assert "/offboard" not in read(world.teams.private(CONTOSO, MARIA)[-1])
 
 
 async def test_an_old_app_presses_by_message_and_is_answered_in_the_chat(world: TeamsWorld) -> None:

@@ -166,6 +166,8 @@ async def asked(tmp_path: Path) -> AsyncIterator[World]:
 async def test_an_admin_reads_it_in_the_private_chat(asked: World) -> None:
     reply = await asked.types("ada", "/offboard-doctor", channel="C-GENERAL")
     assert reply.line == "I ask 4 systems now, and show you in our private chat what I find. Nothing is changed."
+    assert reply.neutral
+    assert "in our private chat" not in (await asked.types("ada", "/offboard-doctor")).line
     shown = asked.chat.shown[-1]
     assert shown.place.channel == "D-ada"
     read = words(shown.card)
