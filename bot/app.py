@@ -29,6 +29,7 @@ from connectors.contract import Surroundings
 from connectors.limiter import VendorLimiter
 from connectors.registry import Registry
 from handlers import deliver
+from handlers.back import back
 from handlers.cases.homes import StoredHomes
 from handlers.cases.migrate import upgrade
 from handlers.cases.store import Store
@@ -80,6 +81,10 @@ class Ears:
     async def suggest(self, actor: Actor, token: str, typed: str) -> tuple[Option, ...]:
         """Whom letters could mean while somebody types them."""
         return await suggest(self._house, actor, token, typed)
+
+    async def back(self, actor: Actor) -> None:
+        """Show somebody who could not be written to what they missed."""
+        await back(self._house, actor)
 
 
 def build(settings: Settings, registry: Registry | None = None) -> web.Application:

@@ -25,6 +25,10 @@ class House(Protocol):
         """Whom those letters could mean, in the field of that token; nobody whenever that mustn't be said."""
         ...
 
+    async def back(self, actor: Actor) -> None:
+        """Who could not be written to has let the bot in again: show what they missed. Twice does it once."""
+        ...
+
 
 class Answers:
     """The tasks that answer once the platform has its acknowledgement; none of them is lost in silence."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from sqlmodel import Session
 
+from handlers.back import away, is_hopeless
 from handlers.cases import cards
 from handlers.cases.store import after_commit
 from handlers.cases.tables import CardRow
@@ -31,8 +32,6 @@ STUMBLE = timedelta(seconds=60)
 """After a surprise of our own."""
 ON_THE_WAY = 60.0
 """Seconds after which a message the platform neither took nor refused counts as failed."""
-HOPELESS = ("user_not_found", "user_disabled")
-"""The person of a private chat is gone: Slack's own codes, from memory and unverified."""
 LULL = timedelta(seconds=30)
 SLOWEST = 6
 """A message is edited soon after a lull, then ever more slowly, down to once per `Timings.coalesce`."""
@@ -180,8 +179,11 @@ def _failed(session: Session, house: House, card_id: str, error: ChatError) -> N
     row.failures += 1
     now = house.clock.now()
     doubled = 2.0 ** min(row.failures - 1, 10)
-    if row.identity and (error.hopeless or str(error).endswith(HOPELESS)):
-        row.dead = str(error)[:300]
+    if row.identity and is_hopeless(error):
+        away(session, house, row, str(error))
+    elif error.retry_after is None and row.message and cards.replaced(row):
+        # What it had to say is that there is a newer one.
+        row.dead = "replaced by a newer card"
     elif error.retry_after is None and row.message:
         # The message is gone (deleted, say): a new one tells the truth as well.
         row.message, row.retry_at = "", now

@@ -9,6 +9,7 @@ from connectors.registry import EVERYWHERE
 from handlers import messages
 from handlers.access import approvals
 from handlers.approve import BILL_REASON, proof_field, proofs_wanted
+from handlers.back import unreachable
 from handlers.cases.states import HELD, OPEN_PLANS, WITH_PERSON, PlanState, StepState
 from handlers.cases.tables import Plan, StepRow
 from handlers.conversation import Card, Check, Fact, Field, Mark, Section, Style, Text, quiet, strong, text
@@ -104,6 +105,7 @@ def _about(pen: Pen) -> tuple[Fact, ...]:
         facts.append(Fact("Ticket", text(ticket.reference or "being opened")))
     if trouble := case.draft.get(NO_TICKET):
         facts.append(Fact("Ticket", text(f"not up to date, tried again by itself. {trouble}")))
+    facts += [Fact("Not reached", text(strong(one))) for one in unreachable(pen.session, house, case)]
     answers = answers_of(pen.session, case.id)
     asked_so_far = [one for one in questions_of(pen.session, house, case) if one.id in answers]
     facts += [Fact(question.text, text(answers[question.id].label)) for question in asked_so_far]

@@ -177,9 +177,23 @@ class FakeTeams:
 
     async def installs(self, tenant: str, user: str, action: str = "add") -> Answer:
         """Somebody's app is installed, or ('remove') removed."""
-        (self.installed.add if action == "add" else self.installed.discard)((tenant, user))
+        (self.installed.add if action.lower().startswith("add") else self.installed.discard)((tenant, user))
         where = self.activity("installationUpdate", tenant, user, self.chat_of(tenant, user))
         return await self.deliver(where | {"action": action})
+
+    def blocks(self, tenant: str, user: str) -> None:
+        """Somebody blocks the bot, which Teams tells nobody (msteams-docs, issue 8200)."""
+        self.blocked.add((tenant, user))
+
+    def unblocks(self, tenant: str, user: str) -> None:
+        """Somebody lets the bot in again; whether Teams tells is not documented, so it does not."""
+        self.blocked.discard((tenant, user))
+
+    async def joins(self, tenant: str, user: str) -> Answer:
+        """The chat says that the bot has come into it, as at a first install."""
+        where = self.activity("conversationUpdate", tenant, user, self.chat_of(tenant, user))
+        members: Json = {"membersAdded": [{"id": f"28:{self.app_id}"}]}
+        return await self.deliver(where | members)
 
     async def types(self, tenant: str, user: str, text: str, conversation: str = "") -> Answer:
         """Somebody writes to the bot: in their chat with it, or in a channel, where the bot is mentioned."""

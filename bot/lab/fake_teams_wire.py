@@ -119,7 +119,11 @@ class TokenOffice:
 def refusal(status: int, code: str, retry_after: str = "") -> web.Response:
     """How the Bot Connector says no."""
     headers = {"Retry-After": retry_after} if retry_after else {}
-    return web.json_response({"error": {"code": code, "message": "No."}}, status=status, headers=headers)
+    body: Json = {"error": {"code": code, "message": "No."}}
+    if code == "MessageWritesBlocked":
+        # The one code Microsoft shows in another shape ("Proactive messages", learn.microsoft.com).
+        body = {"errorCode": 209, "message": json.dumps({"subCode": code, "details": "Thread is not present"})}
+    return web.json_response(body, status=status, headers=headers)
 
 
 def _part(value: Json) -> str:

@@ -35,10 +35,15 @@ PASSING = frozenset({408, 412, 429, 502, 504})
 PACE: tuple[tuple[int, float], ...] = ((7, 1.0), (8, 2.0), (60, 30.0), (1_800, 3_600.0))
 """So many messages and edits in so many seconds, to one conversation."""
 LONGEST_WAIT = 3_600.0
-BLOCKED = "MessageWritesBlocked"
+BLOCKED = frozenset({"MessageWritesBlocked", "ConversationBlockedByUser"})
+"""Two of Microsoft's pages name it differently, "Proactive messages" and "Messages in bot conversations"; the second
+name is the one people report (msteams-docs issue 8394, microsoft-teams-library-js issue 2009)."""
+_BLOCKED = "the person has blocked or removed the app: once they let it in again, they see what they missed"
+OFF = frozenset({"BotNotInConversationRoster", "BotDisabledByAdmin"})
 WORDS = {
-    BLOCKED: "the person has blocked or removed the app: install it for them again, then they type status",
+    **dict.fromkeys(BLOCKED, _BLOCKED),
     "BotNotInConversationRoster": "the app is not installed there: install it, then it is tried again",
+    "BotDisabledByAdmin": "their administrator has turned the app off: once it is on, it is tried again",
     "MessageSizeTooBig": "the message is bigger than Teams takes",
 }
 
@@ -113,9 +118,14 @@ class TeamsChat:
         if not message.id:
             raise ChatError(self.platform, "update", "which message it is was not said", SOON)
         service_url = await self._service_url("update", place.workspace)
-        await self._call(
-            "update", place.channel, lambda: self._wire.update(service_url, place.channel, message.id, activity)
-        )
+        try:
+            await self._call(
+                "update", place.channel, lambda: self._wire.update(service_url, place.channel, message.id, activity)
+            )
+        except ChatError as error:
+            if place.private and error.hopeless:
+                await self._forget_conversation(place)
+            raise
 
     async def say(self, place: Place, line: str) -> None:
         """A line of plain text. Raises ChatError."""
@@ -124,6 +134,10 @@ class TeamsChat:
     async def tell(self, service_url: str, conversation: str, line: str) -> None:
         """The same to a tenant that is none of ours, where it wrote to us from. Raises ChatError."""
         await self._call("send", conversation, lambda: self._wire.send(service_url, conversation, said(line)))
+
+    async def knows(self, home: Home) -> bool:
+        """Whether that person is reached there; of whoever could not be written to, this is forgotten."""
+        return await self._home(home.tenant, home.user) == home
 
     async def remember(self, home: Home) -> None:
         """Somebody can be reached there; nothing is written that is known already."""
@@ -227,9 +241,9 @@ def _refused(call: str, error: Refused) -> ChatError:
     if error.status in PASSING or error.status >= 500:
         asked = error.retry_after or ""
         wait = min(float(asked), LONGEST_WAIT) if asked.isdecimal() else SOON
-    elif error.status == 401 or error.code == "BotNotInConversationRoster":
+    elif error.status == 401 or error.code in OFF:
         wait = LATER
-    return ChatError(PLATFORM, call, message, wait, hopeless=error.status == 403 and error.code == BLOCKED)
+    return ChatError(PLATFORM, call, message, wait, hopeless=error.status == 403 and error.code in BLOCKED)
 
 
 def _not_signed_in(call: str, error: VendorError) -> ChatError:

@@ -199,15 +199,16 @@ class TeamsEdge:
         return results(())
 
     async def _moved(self, body: Body) -> None:
-        """The app was installed for somebody, or removed."""
+        """The app was installed for somebody, or removed; blocking and letting in again need not say anything."""
         try:
             by = origin(body)
         except Malformed:
             return  # a team or a chat was changed by nobody in particular
-        if by.place.private and body.get("action") == "remove":
+        action = text(body, "action", "").lower()
+        if by.place.private and action.startswith("remove"):
             await self._chat.forget(by.actor.workspace, by.actor.user)
         else:
-            await self._remember(by, body)
+            await self._remember(by, body, added=action.startswith("add") or _adds(body, by.bot))
 
     async def _hear(self, inbound: Inbound) -> Reply:
         try:
@@ -261,12 +262,17 @@ class TeamsEdge:
             self._answers.start(self._chat.tell(text(body, "serviceUrl"), channel, NOT_CONNECTED))
         return None
 
-    async def _remember(self, by: Origin, body: Body) -> None:
+    async def _remember(self, by: Origin, body: Body, *, added: bool = False) -> None:
+        """Where somebody is reached. Who is new there, or has the app again, is shown what they missed."""
         service_url = text(body, "serviceUrl")
         try:
             await self._chat.remember(Home(by.actor.workspace, "", "", service_url))
             if by.place.private:
-                await self._chat.remember(Home(by.actor.workspace, by.actor.user, by.place.channel, service_url))
+                home = Home(by.actor.workspace, by.actor.user, by.place.channel, service_url)
+                if added or not await self._chat.knows(home):
+                    # Before the home is known: should it fail, it is done at their next word.
+                    await self._house.back(by.actor)
+                await self._chat.remember(home)
         except Exception as error:  # noqa: BLE001 - what they did counts all the same
             log.error("where somebody is reached in Teams was not kept: %s", type(error).__name__)
 
@@ -296,6 +302,12 @@ def _shown_at_once(reply: Reply) -> AdaptiveCard | None:
     with contextlib.suppress(ValueError):
         return adaptive_card(reply.drawn.card) if reply.drawn else None
     return None
+
+
+def _adds(body: Body, bot: str) -> bool:
+    """Whether a `conversationUpdate` says that the bot itself has come into the chat."""
+    members = body.get("membersAdded")
+    return any(isinstance(one, dict) and one.get("id") == bot for one in (members if isinstance(members, list) else ()))
 
 
 def _line(line: str) -> Answer:

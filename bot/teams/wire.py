@@ -258,10 +258,20 @@ class _Answer(HTTPClientResponse):
 
 
 def _code(text: str) -> str:
-    """The Bot Connector's word for what is wrong; its sentence could quote the message."""
-    try:
-        error: object = json.loads(text)["error"]
-        code: object = cast("dict[str, object]", error).get("code") if isinstance(error, dict) else ""
-    except (ValueError, LookupError, TypeError):
-        return ""
+    """The Bot Connector's word for what is wrong; its sentence could quote the message.
+
+    `{"error": {"code": …}}` by the connector's own schema; Microsoft's page on proactive messages shows another shape,
+    `{"errorCode": 209, "message": "{\\"subCode\\": …}"}` ("Status code responses", learn.microsoft.com, 2026).
+    """
+    body = _block(text)
+    code = _block(body.get("error")).get("code") or _block(body.get("message")).get("subCode")
     return code[:60] if isinstance(code, str) and code.isalnum() else ""
+
+
+def _block(value: object) -> dict[str, object]:
+    """A block of keys, written as JSON or read already; nothing for anything else."""
+    try:
+        read: object = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return {}
+    return cast("dict[str, object]", read) if isinstance(read, dict) else {}

@@ -32,6 +32,8 @@ class ToldHouse:
     people: tuple[Option, ...] = ()
     """Whom it suggests, whatever is typed."""
     typed: list[tuple[Actor, str, str]] = field(default_factory=list[tuple[Actor, str, str]])
+    returned: list[Actor] = field(default_factory=list[Actor])
+    """Who was said to be back."""
 
     async def hear(self, inbound: Inbound) -> Reply:
         self.heard.append(inbound)
@@ -45,6 +47,9 @@ class ToldHouse:
         if self.error:
             raise self.error
         return self.people
+
+    async def back(self, actor: Actor) -> None:
+        self.returned.append(actor)
 
     async def answer(self, reply: Reply, show: Callable[[Card], Awaitable[None]]) -> None:
         await show(reply.drawn.card if reply.drawn else self.cards[reply.card])

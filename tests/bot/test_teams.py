@@ -24,7 +24,20 @@ from bot.teams.edge import (
     NOTED,
 )
 from bot.teams.wire import CARD
-from handlers.conversation import Card, ChatError, Field, Inbound, Kind, Option, Place, Reply, Section, text
+from handlers.conversation import (
+    Actor,
+    Card,
+    ChatError,
+    Field,
+    Inbound,
+    Kind,
+    Message,
+    Option,
+    Place,
+    Reply,
+    Section,
+    text,
+)
 from tests.bot.cards import APPROVAL, PROGRESS, QUESTION
 from tests.bot.conftest import ToldHouse
 from tests.bot.teams import (
@@ -36,6 +49,7 @@ from tests.bot.teams import (
     SECRET,
     STRANGER,
     THEO,
+    MemoryHomes,
     TeamsWorld,
     teams_world,
 )
@@ -597,3 +611,115 @@ async def test_an_install_is_remembered_and_a_removal_forgotten(world: TeamsWorl
     await world.teams.installs(CONTOSO, MARIA, "remove")
     assert (CONTOSO, MARIA) not in world.homes.kept
     assert [one.command for one in world.house.heard] == ["offboard-status"]
+
+
+@pytest.mark.parametrize("action", ["add", "add-upgrade", "Add"])
+async def test_who_has_the_app_again_is_shown_what_they_missed(world: TeamsWorld, action: str) -> None:
+    await world.teams.types(CONTOSO, MARIA, "status")
+    world.house.returned.clear()
+    await world.teams.installs(CONTOSO, MARIA, action)
+    assert world.house.returned == [MARIAS]
+
+
+async def test_so_is_whose_chat_the_bot_has_come_into(world: TeamsWorld) -> None:
+    await world.teams.types(CONTOSO, MARIA, "status")
+    world.house.returned.clear()
+    await world.teams.joins(CONTOSO, MARIA)
+    assert world.house.returned == [MARIAS]
+
+
+@pytest.mark.parametrize("members", [None, 7, [], [7], [{}], [{"id": 7}], [{"id": f"29:{THEO}"}]])
+async def test_another_change_of_a_chat_that_is_known_brings_nobody_back(world: TeamsWorld, members: JsonValue) -> None:
+    await world.teams.types(CONTOSO, MARIA, "status")
+    world.house.returned.clear()
+    update = world.teams.activity("conversationUpdate", CONTOSO, MARIA, world.teams.chat_of(CONTOSO, MARIA))
+    await world.teams.deliver(update | {"membersAdded": members})
+    assert world.house.returned == []
+
+
+async def test_who_could_not_be_written_to_is_shown_it_at_their_next_word_and_before_what_they_ask(
+    tmp_path: Path,
+) -> None:
+    order = list[str]()
+
+    class Ordered(ToldHouse):
+        async def hear(self, inbound: Inbound) -> Reply:
+            order.append(inbound.command or inbound.token)
+            return await super().hear(inbound)
+
+        async def back(self, actor: Actor) -> None:
+            assert actor == MARIAS
+            order.append("back")
+
+    async with teams_world(tmp_path, house=Ordered()) as world:
+        shown = await asked(world)
+        await world.teams.types(CONTOSO, MARIA, "status")
+        assert order == ["offboard-status"], "she was never away"
+        for said in (
+            lambda: world.teams.types(CONTOSO, MARIA, "status"),
+            lambda: world.teams.presses(CONTOSO, MARIA, shown, "Now"),
+        ):
+            order.clear()
+            world.teams.blocks(CONTOSO, MARIA)
+            with pytest.raises(ChatError):
+                await world.chat.update(Message(await world.chat.private(MARIAS), shown.id), PROGRESS)
+            world.teams.unblocks(CONTOSO, MARIA)
+            await said()
+            await said()
+            assert order == ["back", order[1], order[1]]
+            assert order[1] in {"offboard-status", "token-now"}
+
+
+async def test_whoever_was_never_away_costs_nothing_more(tmp_path: Path) -> None:
+    class Counted(MemoryHomes):
+        asked = 0
+
+        async def find(self, tenant: str, user: str, /) -> tuple[str, str] | None:
+            self.asked += 1
+            return await super().find(tenant, user)
+
+    homes = Counted()
+    async with teams_world(tmp_path, homes=homes) as world:
+        shown = await asked(world)
+        await world.teams.types(CONTOSO, MARIA, "status")
+        before = homes.asked
+        await world.teams.types(CONTOSO, MARIA, "status")
+        await world.teams.presses(CONTOSO, MARIA, shown, "Now")
+        assert homes.asked == before
+        assert world.house.returned == []
+
+
+async def test_it_is_tried_again_at_the_next_word_when_it_could_not_be_shown(tmp_path: Path) -> None:
+    class Stumbling(ToldHouse):
+        fails = True
+
+        async def back(self, actor: Actor) -> None:
+            await super().back(actor)
+            if self.fails:
+                raise RuntimeError("the disk is full")
+
+    house = Stumbling()
+    async with teams_world(tmp_path, house=house) as world:
+        await world.teams.types(CONTOSO, MARIA, "status")
+        house.fails = False
+        for _ in range(2):
+            await world.teams.types(CONTOSO, MARIA, "status")
+    assert house.returned == [MARIAS, MARIAS]
+    assert len(house.heard) == 3
+
+
+async def test_nobody_is_brought_back_by_a_channel_a_removal_or_another_tenant(world: TeamsWorld) -> None:
+    await world.teams.types(HOME, THEO, "status", world.techs.channel)
+    added = world.teams.activity("installationUpdate", HOME, THEO, world.techs.channel)
+    await world.teams.deliver(added | {"action": "add"})
+    for action in ("remove", "remove-upgrade"):
+        await world.teams.installs(CONTOSO, MARIA)
+        world.house.returned.clear()
+        await world.teams.installs(CONTOSO, MARIA, action)
+        assert (CONTOSO, MARIA) not in world.homes.kept
+    await world.teams.installs(FABRIKAM, STRANGER)
+    await world.teams.joins(FABRIKAM, STRANGER)
+    await world.teams.types(FABRIKAM, STRANGER, "status")
+    foreign = world.teams.activity("installationUpdate", FABRIKAM, MARIA, world.teams.chat_of(CONTOSO, MARIA))
+    await world.teams.deliver(foreign | {"action": "add"})
+    assert world.house.returned == []

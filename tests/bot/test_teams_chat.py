@@ -145,6 +145,7 @@ async def test_no_tenant_outside_the_list_is_ever_spoken_to(world: TeamsWorld) -
         (400, "BadSyntax", "", None),
         (403, "NotEnoughPermissions", "", None),
         (403, "BotNotInConversationRoster", "", 60),
+        (403, "BotDisabledByAdmin", "", 60),
         (404, "ActivityNotFoundInConversation", "", None),
         (413, "MessageSizeTooBig", "", None),
         (302, "", "", None),
@@ -169,6 +170,37 @@ async def test_whoever_blocked_the_app_is_given_up_and_asked_for_anew_the_next_t
         await world.chat.post(place, QUESTION)
     assert caught.value.hopeless
     assert (CONTOSO, MARIA) not in world.homes.kept
+
+
+async def test_an_edit_finds_it_out_as_well(world: TeamsWorld) -> None:
+    message = await world.chat.post(await world.chat.private(MARIAS), QUESTION)
+    world.teams.blocks(CONTOSO, MARIA)
+    with pytest.raises(ChatError) as caught:
+        await world.chat.update(message, PROGRESS)
+    assert caught.value.hopeless
+    assert (CONTOSO, MARIA) not in world.homes.kept
+
+
+@pytest.mark.parametrize("code", ["MessageWritesBlocked", "ConversationBlockedByUser"])
+@pytest.mark.parametrize("call", ["send", "create", "update"])
+async def test_both_of_microsofts_words_for_it_are_understood(world: TeamsWorld, call: str, code: str) -> None:
+    message = await world.chat.post(world.techs, APPROVAL)
+    world.teams.fail(call, 403, code)
+    tries = {
+        "send": lambda: world.chat.post(world.techs, APPROVAL),
+        "create": lambda: world.chat.private(MARIAS),
+        "update": lambda: world.chat.update(message, PROGRESS),
+    }
+    with pytest.raises(ChatError, match="the person has blocked or removed the app") as caught:
+        await tries[call]()
+    assert caught.value.hopeless
+
+
+async def test_a_message_that_is_gone_does_not_end_the_chat(world: TeamsWorld) -> None:
+    place = await world.chat.private(MARIAS)
+    with pytest.raises(ChatError, match="HTTP 404"):
+        await world.chat.update(Message(place, "m:999"), PROGRESS)
+    assert (CONTOSO, MARIA) in world.homes.kept
 
 
 async def test_a_person_without_the_app_waits_for_it(world: TeamsWorld) -> None:
