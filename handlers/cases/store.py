@@ -23,7 +23,7 @@ from sqlmodel import Session
 
 T = TypeVar("T")
 CASE = sa.bindparam("case", type_=sa.String())
-"""A case's id in statements written once: what every click asks takes longer to be put into words than to be run."""
+"""A case's id in statements written once: what every click asks takes as long to be put into words as to be run."""
 _AFTER = "after_commit"
 _READ = "read"
 
