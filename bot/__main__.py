@@ -67,11 +67,13 @@ def lab(
 
 @app.command()
 def doctor(
-    client: Annotated[str, typer.Option(help="Only that client, by its id.")] = "",
+    client: Annotated[str, typer.Option(help="Only that client's systems, by its id; the chats are left out.")] = "",
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="One document: client, system, checks.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One document: client, system, checks; the chats under '@chats'.")
+    ] = False,
 ) -> None:
-    """Would it work? Asks every client's systems what the steps need; ends with 1 when something is to be mended."""
+    """Would it work? Asks the chats and every client's systems; ends with 1 when something is to be mended."""
     from bot.doctor import in_json, in_words, look
     from bot.settings import WrongSettings as Wrong
     from bot.settings import load
@@ -178,6 +180,22 @@ def upgrade() -> None:
     except (Wrong, Unusable) as sentence:
         _stop(str(sentence))
     typer.echo("The database is up to date.")
+
+
+@database.command()
+def backup(file: Annotated[Path, typer.Argument(help="Where to; a file that is not there yet.")]) -> None:
+    """Copy the database as it is now, while the service goes on, and check the copy's history."""
+    from bot.settings import WrongSettings as Wrong
+    from bot.settings import here
+    from handlers.cases.backup import NotCopied, back_up
+
+    try:
+        found = back_up(here().database, file)
+    except (Wrong, NotCopied) as sentence:
+        _stop(str(sentence))
+    if found.broken_at is not None:
+        _stop(f"{file} is written, but its history was tampered with at entry {found.broken_at}: keep both files.")
+    typer.echo(f"{file}: {found.entries} entries of history, each as it was written. Last hash: {found.last}")
 
 
 @database.command()

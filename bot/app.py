@@ -10,7 +10,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -143,9 +142,10 @@ def build(settings: Settings, registry: Registry | None = None) -> web.Applicati
 def _slack(settings: Settings, secret: Callable[[str], str]) -> SlackService | None:
     if settings.slack is None:
         return None
-    file = Path(f"{sa.make_url(settings.environment.database).database}.installations")
     try:
-        return SlackService(settings.slack, secret, beside=file, msp=settings.roster.msp.name)
+        return SlackService(
+            settings.slack, secret, beside=settings.environment.installations, msp=settings.roster.msp.name
+        )
     except Unreadable as sentence:
         raise WrongSettings(str(sentence)) from None
 

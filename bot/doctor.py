@@ -1,64 +1,195 @@
-"""`offboard doctor`: asks every client's systems, beside a running service and without a database."""
+"""`offboard doctor`: asks the chats and every client's systems, beside a running service and without a database."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
+from typing import Protocol
 
 from bot.app import SystemClock
 from bot.key_vault import KeyVault
 from bot.settings import Settings, WrongSettings, resolve_secret
+from bot.slack.check import SlackCheck
+from bot.teams.settings import Teams
 from bot.text import safe
-from connectors.contract import Check, Surroundings
+from connectors.contract import Check, Surroundings, Throttled, VendorError
+from connectors.http import quiet_loggers
 from connectors.limiter import VendorLimiter
+from connectors.references import Unresolved
 from connectors.registry import Registry
-from handlers.doctor import LIMIT, Examined, ToDo, by_client, chosen, examine, todos
+from handlers.doctor import AT_ONCE, LIMIT, Examined, ToDo, by_client, chosen, examine, todos
+from handlers.people import MSP, Client, Roster
+
+log = logging.getLogger("offboard.doctor")
 
 WIDTH = 110
 SCREEN = 40
 """Lines one client may take."""
 NOT_VERIFIED = "Not verified"
+CHATS = "@chats"
+"""Where the chats stand among the clients' ids. YAML takes no such id unless it is quoted, and we don't either."""
+AGAIN = "Look whether it is up and can be reached from here, then ask again."
+
+Ask = Callable[[], Awaitable[Check]]
+
+
+class ChatCheck(Protocol):
+    """What a platform is asked."""
+
+    def asks(self) -> dict[str, Ask]:
+        """Title → how it is asked."""
+        ...
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        ...
 
 
 def look(settings: Settings, client: str, registry: Registry, limit: float = LIMIT) -> tuple[Examined, ...]:
-    """Every system of every client, or of that one. Raises WrongSettings for a client nobody knows."""
+    """Every system of every client and the chats before them, or that one client's systems alone.
+
+    Raises WrongSettings for a client nobody knows, and for one whose id is the chats' own.
+    """
     clients = chosen(settings.roster, client)
     if not clients:
         known = ", ".join(one.id for one in settings.roster.clients)
         raise WrongSettings(f"There is no client '{client}' in {settings.environment.clients}: use one of {known}.")
+    everything = not client.strip()
+    if everything and settings.roster.client(CHATS):
+        raise WrongSettings(
+            f"{settings.environment.clients}: clients.{CHATS}.id is the doctor's word for the chats: choose another."
+        )
+
+    quiet_loggers()
+    # It warns about each failed sign-in, in Entra's words; we say what to do.
+    logging.getLogger("azure.identity.aio").setLevel(logging.ERROR)
 
     async def asked() -> tuple[Examined, ...]:
         vault, clock = KeyVault(ca_file=settings.environment.ca_file), SystemClock()
         limiter = VendorLimiter(clock)
+
+        def surroundings(name: str) -> Surroundings:
+            return Surroundings(
+                client=name,
+                clock=clock,
+                limiter=limiter,
+                secret=partial(resolve_secret, vault=vault),
+                # The contract asks for one; no check sets a password.
+                password=lambda: secrets.token_urlsafe(36),
+                ca_file=settings.environment.ca_file,
+            )
+
         try:
             await vault.read_all(settings.vault_references)
-            return await examine(
-                clients,
-                registry,
-                lambda name: Surroundings(
-                    client=name,
-                    clock=clock,
-                    limiter=limiter,
-                    secret=partial(resolve_secret, vault=vault),
-                    # The contract asks for one; no check sets a password.
-                    password=lambda: secrets.token_urlsafe(36),
-                    ca_file=settings.environment.ca_file,
-                ),
-                limit,
+            chats, systems = await asyncio.gather(
+                examine_chats(settings, surroundings(MSP), limit) if everything else _nothing(),
+                examine(clients, registry, surroundings, limit),
             )
+            return (*chats, *systems)
         finally:
             vault.close()
 
     return asyncio.run(asked())
 
 
+# --- the chats ----------------------------------------------------------------------------------
+
+
+async def examine_chats(settings: Settings, around: Surroundings, limit: float = LIMIT) -> tuple[Examined, ...]:
+    """Whether the bot is heard and can speak on each platform; told like a client whose systems those are.
+
+    What hangs or breaks is a failed check. Nothing is posted and nothing is written.
+    """
+    provider, roster = Client(id=CHATS, name=settings.roster.msp.name, dry_run=False), settings.roster
+    asked: dict[tuple[str, str], Awaitable[tuple[Check, ...]]] = {}
+    if settings.slack:
+        asked["slack", "Slack"] = _platform(
+            SlackCheck(settings.slack, around.secret, beside=settings.environment.installations), limit
+        )
+    if settings.teams:
+        asked["teams", "Microsoft Teams"] = _teams(settings.teams, around, limit)
+    found = zip(asked, await asyncio.gather(*asked.values()), strict=True)
+    return tuple(
+        Examined(provider, system, name, (*checks, *_channels(roster, system))) for (system, name), checks in found
+    )
+
+
+async def _teams(teams: Teams, around: Surroundings, limit: float) -> tuple[Check, ...]:
+    try:
+        # Half a second and 20 MB: only where Teams is spoken.
+        from bot.teams.check import TeamsCheck
+    except ModuleNotFoundError as missing:
+        fix = "Install it: pip install 'offboard[teams]'."
+        return (Check("Installed", ok=False, said=f"{missing.name} is not installed.", fix=fix),)
+    return await _platform(TeamsCheck(teams, around), limit)
+
+
+async def _nothing() -> tuple[Examined, ...]:
+    return ()
+
+
+async def _platform(check: ChatCheck, limit: float) -> tuple[Check, ...]:
+    """Everything asked there, side by side."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(title: str, ask: Ask) -> Check:
+        async with places:
+            return await _within(limit, title, ask)
+
+    try:
+        return tuple(await asyncio.gather(*(one(title, ask) for title, ask in check.asks().items())))
+    finally:
+        await check.close()
+
+
+async def _within(limit: float, title: str, ask: Ask) -> Check:
+    """What it says within that time. Not awaited any longer: what hangs may not even hear that it is cancelled."""
+    asking = asyncio.ensure_future(ask())
+    try:
+        await asyncio.wait({asking}, timeout=limit)
+    finally:
+        if not asking.done():
+            asking.cancel()
+            asking.add_done_callback(lambda task: task.cancelled() or task.exception())
+    if not asking.done():
+        return Check(title, ok=False, said=f"No answer within {limit:g} seconds.", fix=AGAIN)
+    failure = asking.exception()
+    if failure is None:
+        return asking.result()
+    if isinstance(failure, Throttled):
+        # Who is asked to wait was heard: that is no fault, and no answer either.
+        return Check(title, ok=True, said=f"{NOT_VERIFIED}: {failure.call} {failure.message}.")
+    if isinstance(failure, VendorError):
+        said = f"{failure.call}: {failure.message.rstrip('.')}."
+        return Check(title, ok=False, said=said, fix=failure.fix or AGAIN)
+    if isinstance(failure, Unresolved):
+        said, _, fix = str(failure).partition(": ")
+        return Check(title, ok=False, said=f"{said}.", fix=f"{fix[:1].upper()}{fix[1:]}")
+    # The type alone: a message could quote what was sent.
+    log.error("the check of a chat stumbled: %s", type(failure).__name__)
+    said = f"The check itself stumbled ({type(failure).__name__})."
+    return Check(title, ok=False, said=said, fix="Report it; nothing was changed.")
+
+
+def _channels(roster: Roster, platform: str) -> Iterator[Check]:
+    """To look whether the bot is in a channel takes rights it does not ask for: in Slack groups:read."""
+    for whose, channel in (("technicians", roster.msp.technicians), ("admins", roster.msp.admins)):
+        if channel.platform == platform:
+            said = f"{NOT_VERIFIED}: only a message shows whether the bot is in {channel.channel}: see that it is."
+            yield Check(f"Channel of the {whose}", ok=True, said=said)
+
+
+# --- as it is shown -----------------------------------------------------------------------------
+
+
 def in_json(examined: Iterable[Examined]) -> str:
-    """One document: client → system → checks."""
+    """One document: client → system → checks, the chats under a word that is no client's id."""
     found = {
         client: {one.system: [asdict(check) for check in one.checks] for one in systems}
         for client, systems in by_client(examined).items()
@@ -67,14 +198,16 @@ def in_json(examined: Iterable[Examined]) -> str:
 
 
 def in_words(examined: Iterable[Examined], registry: Registry) -> str:
-    """A list for people: each client on one screen, what is wrong first."""
-    return "\n\n".join("\n".join(_client(systems, registry)) for systems in by_client(examined).values())
+    """A list for people: the chats, then each client on one screen, what is wrong first."""
+    found = sorted(by_client(examined).items(), key=lambda entry: entry[0] != CHATS)
+    return "\n\n".join("\n".join(_client(systems, registry)) for _, systems in found)
 
 
 def _client(systems: list[Examined], registry: Registry) -> list[str]:
     client, wrong = systems[0].client, sum(one.wrong for one in systems)
     said = f"{wrong} thing{'' if wrong == 1 else 's'} to mend" if wrong else "as it should be"
-    lines = [safe(f"{client.name} ({client.id}){', dry run' if client.dry_run else ''}: {said}")]
+    who = f"{client.name}, the chats" if client.id == CHATS else f"{client.name} ({client.id})"
+    lines = [safe(f"{who}{', dry run' if client.dry_run else ''}: {said}")]
     column = max(len(one.name) for one in systems)
     for one in systems:
         name = f"{one.name:<{column}}"
@@ -86,7 +219,8 @@ def _client(systems: list[Examined], registry: Registry) -> list[str]:
             lines += _wrapped(f"  ✅ {one.name:<{column}}  ", well or "nothing to check")
     left = len(lines) - SCREEN
     if left > 0:
-        lines = [*lines[: SCREEN - 1], f"  … {left + 1} more lines: offboard doctor --client {client.id} --json"]
+        only = "" if client.id == CHATS else f" --client {client.id}"
+        lines = [*lines[: SCREEN - 1], f"  … {left + 1} more lines: offboard doctor{only} --json"]
     return lines
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import sqlalchemy as sa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,6 +52,11 @@ class Environment(BaseSettings):
     """Extra certificate authority: for the lab's stand-ins, never needed for the real services."""
     key_file: Path | None = None
     """Whose commands `offboard status`, `approve` and `go` are: the file with that person's key."""
+
+    @property
+    def installations(self) -> Path:
+        """Where Slack's installations are kept unless clients.yml says: beside the database."""
+        return Path(f"{sa.make_url(self.database).database}.installations")
 
     @field_validator("database")
     @classmethod

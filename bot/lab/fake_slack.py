@@ -55,6 +55,7 @@ class Workspace:
     private: dict[str, str] = field(default_factory=dict[str, str])
     """User id → the bot's direct message with them."""
     active: bool = True
+    scopes: str = "commands,chat:write,im:write"
 
 
 @dataclass
@@ -360,7 +361,7 @@ class FakeSlack:
         if method not in methods:
             return web.json_response({"ok": False, "error": "unknown_method"})
         self.calls.append((method, args))
-        return await told(methods[method](home, args))
+        return await told(methods[method](home, args), home.scopes)
 
     async def _auth_test(self, home: Workspace, args: Json) -> Json:
         return {

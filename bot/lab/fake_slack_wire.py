@@ -11,14 +11,15 @@ from pydantic import JsonValue
 from bot.lab.slack_limits import Json, TooLong, objects, problems
 
 
-async def told(answering: Awaitable[Json]) -> web.Response:
-    """Slack's JSON around what a method answers, or refuses."""
+async def told(answering: Awaitable[Json], scopes: str = "") -> web.Response:
+    """Slack's JSON around what a method answers, or refuses; beside it the scopes of the token that asked."""
+    headers = {"X-OAuth-Scopes": scopes} if scopes else {}
     try:
         answer = await answering
     except SlackError as error:
         details: Json = {"messages": [*error.details]}
-        return web.json_response({"ok": False, "error": error.code, "response_metadata": details})
-    return web.json_response({"ok": True, **answer})
+        return web.json_response({"ok": False, "error": error.code, "response_metadata": details}, headers=headers)
+    return web.json_response({"ok": True, **answer}, headers=headers)
 
 
 class SlackError(Exception):

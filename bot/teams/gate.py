@@ -40,6 +40,8 @@ AGAIN = 3.0
 """The same while there are no keys to go by at all."""
 LONGEST_TOKEN = 8_192
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+UNUSABLE = (aiohttp.ClientError, TimeoutError, LookupError, ValueError, TypeError)
+"""How fetching keys fails."""
 
 
 class NotAdmitted(Exception):
@@ -155,13 +157,14 @@ class Keys:
                 return
             self._tried_at = self._now()
             try:
-                self._known = await self._fetch()
+                self._known = await self.fetch()
                 self._read_at = self._now()
-            except (aiohttp.ClientError, TimeoutError, LookupError, ValueError, TypeError) as error:
+            except UNUSABLE as error:
                 # What was known goes on counting for a while: a short outage must not make the bot deaf.
                 log.error("the Bot Connector's keys could not be fetched: %s", type(error).__name__)
 
-    async def _fetch(self) -> dict[str, Key]:
+    async def fetch(self) -> dict[str, Key]:
+        """Those of this moment, by their ids; what is known stays as it is. Raises what UNUSABLE names."""
         address = str((await self._json(self.address))["jwks_uri"])
         if not _safe(address, self.address):
             raise ValueError("the keys lie at an address that is not safe")

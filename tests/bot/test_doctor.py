@@ -17,6 +17,7 @@ import yaml
 from bot.clients_check import check, in_words
 from bot.doctor import SCREEN, WIDTH, in_json
 from bot.doctor import in_words as examined_in_words
+from bot.lab.fake_slack import FakeSlack
 from bot.settings import Settings, load
 from connectors.contract import Check
 from connectors.microsoft365.simulated_people import CONTOSO, SECRET
@@ -99,8 +100,12 @@ def written(folder: Path, values: Yaml) -> dict[str, str]:
 
 
 async def test_it_asks_beside_a_running_service_and_touches_no_database(tmp_path: Path) -> None:
+    slack = FakeSlack("s")
+    for team, token in (("T0MSP", "xoxb-1"), ("T0C", "xoxb-2")):
+        slack.workspace(team, team, token=token)
     async with SimulatedMicrosoft() as microsoft:
         values = content()
+        cast("Yaml", values["slack"])["base_url"] = await slack.start()
         systems = {"microsoft365": {**microsoft.settings(CONTOSO), "client_secret": "env/CONTOSO_SECRET"}}
         values["clients"] = [{"id": "contoso", "name": "Contoso", "systems": systems}]
         own = {**written(tmp_path, values), "OFFBOARD_CA_FILE": str(microsoft.ca_file)}
@@ -124,6 +129,7 @@ async def test_it_asks_beside_a_running_service_and_touches_no_database(tmp_path
         assert (code, error) == (0, "")
         assert out.startswith("Contoso (contoso), dry run: as it should be\n")
         service.release()
+        await slack.stop()
     assert not (tmp_path / "offboard.db").exists()
 
 
