@@ -212,7 +212,10 @@ def _client(systems: list[Examined], registry: Registry) -> list[str]:
     for one in systems:
         name = f"{one.name:<{column}}"
         for todo in todos(registry, one.checks):
-            lines += _todo(name, todo)
+            lines += _todo(f"  ❌ {name}  ", todo)
+    for one in systems:
+        for todo in todos(registry, one.checks, choices=True):
+            lines += _todo(f"  ➖ {one.name:<{column}}  ", todo)
     for one in systems:
         well = ", ".join(_well(check) for check in one.checks if check.ok)
         if well or not one.checks:
@@ -224,8 +227,7 @@ def _client(systems: list[Examined], registry: Registry) -> list[str]:
     return lines
 
 
-def _todo(name: str, todo: ToDo) -> Iterator[str]:
-    first = f"  ❌ {name}  "
+def _todo(first: str, todo: ToDo) -> Iterator[str]:
     yield from _wrapped(first, f"{', '.join(todo.titles)}: {todo.said}")
     under = " " * (len(first) + 1)
     if todo.steps:
@@ -240,7 +242,7 @@ def _well(check: Check) -> str:
 def _wrapped(first: str, said: str) -> list[str]:
     """Lines of a column; a link is never broken."""
     # A mark is one character and two columns wide.
-    indent = " " * (len(first) + any(mark in first for mark in "✅❌"))
+    indent = " " * (len(first) + any(mark in first for mark in "✅❌➖"))
     return textwrap.wrap(
         safe(said),
         WIDTH,

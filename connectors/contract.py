@@ -432,6 +432,13 @@ class Check:
     """What to do, exactly, with the link where there is one."""
     steps: tuple[str, ...] = ()
     """Ids of the steps that won't work until then."""
+    choice: bool = False
+    """It may stay so for good: what won't work is a technician's task then, and nothing is wrong."""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether something is to be mended."""
+        return not self.ok and not self.choice
 
 
 # --- a connector --------------------------------------------------------------------------------

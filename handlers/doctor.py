@@ -47,7 +47,7 @@ class Examined:
     @property
     def wrong(self) -> int:
         """How many things are not as they must be."""
-        return sum(not check.ok for check in self.checks)
+        return sum(check.wrong for check in self.checks)
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,11 @@ def _broken(connector: AnyConnector, said: str, fix: str) -> tuple[Check, ...]:
     return (Check("Reachable", ok=False, said=said, fix=fix, steps=steps),)
 
 
-def todos(registry: Registry, checks: Iterable[Check]) -> list[ToDo]:
-    """What is wrong, told once per remedy, what most depends on first."""
+def todos(registry: Registry, checks: Iterable[Check], *, choices: bool = False) -> list[ToDo]:
+    """What is wrong – or, with `choices`, may stay as it is –, told once per remedy, what most depends on first."""
     alike: dict[tuple[str, str], list[Check]] = {}
     for check in checks:
-        if not check.ok:
+        if not check.ok and check.choice is choices:
             alike.setdefault((check.said, check.fix), []).append(check)
     found: list[ToDo] = []
     for (said, fix), several in alike.items():

@@ -65,4 +65,5 @@ async def _our_role(api: Graph) -> Check:
         fix=f"Give our application's service principal the role {ADMIN_ROLES_NEEDED} in https://entra.microsoft.com, "
         "or live with these by hand.",
         steps=_ADMINISTRATORS,
+        choice=True,
     )

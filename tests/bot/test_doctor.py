@@ -74,6 +74,21 @@ def test_what_is_wrong_stands_first_with_its_steps_and_the_whole_link() -> None:
     assert lines[7] == "Fabrikam (fabrikam): as it should be"
 
 
+def test_what_may_stay_as_it_is_is_told_and_nothing_is_wrong() -> None:
+    spared = Check("Role", ok=False, said="It has none.", fix="Give it one, or live with it.", choice=True,
+                   steps=("toy.take_badges",))  # fmt: skip
+    found = examined(FINE, spared)
+    lines = examined_in_words((found,), Registry((Toy(ToyWorld()),))).split("\n")
+    assert found.wrong == 0
+    assert lines == [
+        "Contoso (contoso): as it should be",
+        "  ➖ Toy Directory  Role: It has none.",
+        "                    Without it not: Take the badge off every door",
+        "                    → Give it one, or live with it.",
+        "  ✅ Toy Directory  Signed in",
+    ]
+
+
 def test_each_client_takes_one_screen_at_most() -> None:
     lost = [Check(f"Permission no. {number}", ok=False, said=f"Lost {number}.", fix="Mend it.") for number in range(99)]
     lines = examined_in_words((examined(*lost),), Registry((Toy(ToyWorld()),))).split("\n")
@@ -90,6 +105,7 @@ def test_the_document_goes_from_client_to_system_to_checks() -> None:
         "said": "Our token lacks it.",
         "fix": f"Consent: {LINK}",
         "steps": ["toy.take_badges", "toy.close_account"],
+        "choice": False,
     }
 
 
