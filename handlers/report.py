@@ -8,6 +8,7 @@ from datetime import timedelta
 from connectors.money import Payer
 from handlers import messages
 from handlers.cases.states import UNDECIDED, WITH_PERSON, PlanState, StepState
+from handlers.cases.tables import StepRow
 from handlers.conversation import Card, Check, Fact, Section, quiet, strong, text
 from handlers.draw_case import MARKS, headline, rehearses, savings_section, undecided_section
 from handlers.pen import Pen
@@ -63,10 +64,9 @@ def _outcome(pen: Pen) -> Iterable[Section]:
     if dry:
         checks = tuple(Check(MARKS[StepState.REHEARSED], text(row.title), text(row.reason)) for row in dry)
         yield Section(heading="What the live run would do", checklist=checks)
-    done = [row.title for row in rows if row.state == StepState.DONE]
+    done = [row for row in rows if row.state == StepState.DONE]
     if done:
-        words = "Found so already" if dry else "Done, each read back"
-        yield Section(heading=words, body=(text(", ".join(done), "."),))
+        yield Section(heading="Found so already" if dry else "Done, each read back", facts=_by_system(pen, done))
     stated = [row for row in rows if row.state == StepState.STATED]
     skipped = [row for row in rows if row.state == StepState.SKIPPED]
     if stated:
@@ -79,6 +79,14 @@ def _outcome(pen: Pen) -> Iterable[Section]:
             for row in skipped
         )
         yield Section(heading="Left undone", checklist=checks)
+
+
+def _by_system(pen: Pen, rows: Iterable[StepRow]) -> tuple[Fact, ...]:
+    """One line a system, in the order in which plans go about it."""
+    titles: dict[str, list[str]] = {}
+    for row in sorted(rows, key=lambda row: (row.wave, row.place)):
+        titles.setdefault(pen.house.registry.get(row.system).name, []).append(row.title)
+    return tuple(Fact(name, text(", ".join(several), ".")) for name, several in titles.items())
 
 
 def _handed(pen: Pen) -> Iterable[Fact]:
