@@ -81,9 +81,9 @@ class Ears:
         """Whom letters could mean while somebody types them."""
         return await suggest(self._house, actor, token, typed)
 
-    async def back(self, actor: Actor) -> None:
+    async def back(self, actor: Actor, *, added: bool) -> None:
         """Show somebody who could not be written to what they missed."""
-        await back(self._house, actor)
+        await back(self._house, actor, added=added)
 
 
 def build(settings: Settings, registry: Registry | None = None) -> web.Application:

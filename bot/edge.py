@@ -25,7 +25,7 @@ class House(Protocol):
         """Whom those letters could mean, in the field of that token; nobody whenever that mustn't be said."""
         ...
 
-    async def back(self, actor: Actor) -> None:
+    async def back(self, actor: Actor, *, added: bool) -> None:
         """Who could not be written to has let the bot in again: show what they missed. Twice does it once."""
         ...
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from handlers.cases import cards
-from handlers.cases.homes import HomeRow
 from handlers.cases.store import after_commit
 from handlers.cases.tables import CardRow, Case
 from handlers.conversation import Actor, ChatError
@@ -34,10 +34,7 @@ def away(session: Session, house: House, card: CardRow, why: str) -> None:
         # It is kept as long as any other from now on, however long ago it was last shown.
         card.shown_at, card.retry_at = None, house.clock.now()
     session.add(card)
-    # Whoever has no home is new when they next say something: that is how their return is noticed.
-    _, workspace, user = card.identity.split("/")
-    if (home := session.get(HomeRow, (workspace, user))) is not None:
-        session.delete(home)
+    after_commit(session, lambda: house.away.add(card.identity))
     case = session.get(Case, card.case_id)
     if case is None or card.viewer not in {case.requester, case.started_by}:
         return
@@ -57,22 +54,43 @@ def unreachable(session: Session, house: House, case: Case) -> Iterator[str]:
             CardRow.dead == "",
             col(CardRow.shown_at) > datetime.fromisoformat(since),
         )
-        # Where nobody tells that they are back, what they were shown since does.
-        if person is not None and session.exec(query.limit(1)).first() is None:
+        missed = select(CardRow.id).where(CardRow.identity == identity, CardRow.case_id == case.id, *_missed(actor))
+        # Where nobody tells that they are back, what they were shown since does; but not what they still wait for.
+        silent = session.exec(query.limit(1)).first() is None or session.exec(missed.limit(1)).first() is not None
+        if person is not None and silent:
             yield (
                 f"{person.name} can't be written to in {actor.platform.capitalize()} "
                 "(the bot is blocked or removed there, or the account is gone): ring them."
             )
 
 
-async def back(house: House, actor: Actor) -> None:
-    """Show that person what they missed, as it is now; twice does it once, and whoever missed nothing sees nothing."""
-    if house.roster.who(actor) is not None:
-        await house.store.write(lambda session: _back(session, house, actor), urgent=True)
+async def back(house: House, actor: Actor, *, added: bool = False) -> None:
+    """Show that person what they missed, as it is now; twice does it once, and whoever missed nothing costs nothing.
+
+    `added`: the platform says that they have just let the bot in, so what waits for that need not wait any longer.
+    """
+    if str(actor) in house.away or added:
+        await house.store.write(lambda session: welcome(session, house, str(actor)))
 
 
-def _back(session: Session, house: House, actor: Actor) -> None:
-    identity = str(actor)
+async def recall(house: House) -> None:
+    """After a start: whose cards were refused before is known again."""
+
+    def refused(session: Session) -> set[str]:
+        found = set[str]()
+        for platform in house.chats:
+            found.update(session.exec(select(CardRow.identity).where(_refused(platform)).distinct()))
+        return found
+
+    house.away |= await house.store.read(refused)
+
+
+def welcome(session: Session, house: House, identity: str) -> None:
+    """They are back: the same, in the caller's transaction."""
+    actor = Actor(*identity.split("/"))
+    after_commit(session, lambda: house.away.discard(identity))
+    if house.roster.who(actor) is None:
+        return
     marked = select(Case).where(col(Case.draft)[(AWAY, identity)].as_string().is_not(None))
     for case in list(session.exec(marked)):
         left = {one: since for one, since in _away_from(case).items() if one != identity}
@@ -82,19 +100,25 @@ def _back(session: Session, house: House, actor: Actor) -> None:
     # They were tried ever more slowly, and may have long to wait.
     for card in session.exec(mine.where(CardRow.dead == "", CardRow.failures > 0)):
         card.retry_at = None
-    # Only what the platform refused begins with its name; whatever else ended a card stays so.
-    refused = col(CardRow.dead).startswith(f"{actor.platform}: ", autoescape=True)
-    waiting = mine.where(refused, col(CardRow.kind).in_(MISSED), CardRow.topic != cards.REPLACED)
-    for card in list(session.exec(waiting.order_by(col(CardRow.id)))):
+    for card in list(session.exec(mine.where(*_missed(actor)).order_by(col(CardRow.id)))):
         _show_again(session, house, card)
     after_commit(session, house.cards.set)
+
+
+def _refused(platform: str) -> sa.ColumnElement[bool]:
+    # Only what the platform refused begins with its name; whatever else ended a card stays so.
+    return col(CardRow.dead).startswith(f"{platform}: ", autoescape=True)
+
+
+def _missed(actor: Actor) -> tuple[sa.ColumnElement[bool], ...]:
+    return _refused(actor.platform), col(CardRow.kind).in_(MISSED), col(CardRow.topic) != cards.REPLACED
 
 
 def _show_again(session: Session, house: House, card: CardRow) -> None:
     alive = [one for one in cards.alive(session, card.case_id, card.kind) if one.viewer == card.viewer]
     if any(one.identity != card.identity for one in alive):
         # They have looked elsewhere meanwhile, and it is kept true there.
-        card.dead = "replaced by a newer card"
+        card.dead = cards.OLD
         session.add(card)
         return
     # The message of old says that there is a newer one, and its buttons do nothing any more.

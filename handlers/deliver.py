@@ -7,9 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from handlers.back import away, is_hopeless
+from handlers.back import away, is_hopeless, welcome
 from handlers.cases import cards
 from handlers.cases.store import after_commit
 from handlers.cases.tables import CardRow
@@ -38,9 +39,14 @@ SLOWEST = 6
 
 
 def draw_at_once(session: Session, house: House, card_id: str) -> Drawn | None:
-    """The card a click was on, drawn in the click's own transaction; None when it can't be: what was decided counts."""
+    """The card a click was on, drawn in the click's own transaction; None when it can't be: what was decided counts.
+
+    What the database refuses is raised: it has ended the transaction, and nothing that was decided counts.
+    """
     try:
         return _draw(session, house, card_id)
+    except SQLAlchemyError:
+        raise
     except Exception as error:
         log.error("a card could not be drawn with the click: %s", type(error).__name__, exc_info=error)
         return None
@@ -48,7 +54,12 @@ def draw_at_once(session: Session, house: House, card_id: str) -> Drawn | None:
 
 async def answer(house: House, reply: Reply, show: Show) -> None:
     """Show the card a click was on to the edge that heard it: as drawn with the click, or from the committed state."""
-    drawn = reply.drawn or await house.store.write(lambda session: _draw(session, house, reply.card))
+    if reply.drawn is None:
+        drawn = await house.store.write(lambda session: _draw(session, house, reply.card))
+    else:
+        # It was drawn a while ago: others may have shown something newer since, or the last there will be.
+        at_once = reply.drawn
+        drawn = at_once if await house.store.read(lambda session: _newest(session, at_once)) else None
     if drawn is None:
         return
     try:
@@ -57,6 +68,11 @@ async def answer(house: House, reply: Reply, show: Show) -> None:
         log.info("inline answer failed, the sender takes over: %s", error)
         return
     await house.store.write(lambda session: _shown(session, house, drawn, None))
+
+
+def _newest(session: Session, drawn: Drawn) -> bool:
+    row = session.get(CardRow, drawn.id)
+    return row is not None and not row.dead and row.shown <= drawn.version
 
 
 async def send_waiting(house: House) -> float | None:
@@ -102,7 +118,7 @@ def _draw(session: Session, house: House, card_id: str) -> Drawn | None:
         # It is not left standing with what it said.
         return Drawn(card_id, nothing(), row.due, last=True)
     if card is None:
-        row.dead = "nothing to show"
+        row.dead = cards.EMPTY
         session.add(row)
         return None
     row.posting = not row.message
@@ -154,15 +170,16 @@ async def _post(chat: Chat, card: Card, message: str, actor: Actor | None, place
 def _shown(session: Session, house: House, drawn: Drawn, message: Message | None) -> None:
     row = session.get_one(CardRow, drawn.id)
     if message is None and row.shown > drawn.version:
-        # It came late and has overwritten something newer.
+        # It came late and has overwritten something newer, which may have been the last there was to show.
         row.due += 1
+        row.dead = "" if row.dead in {cards.OLD, cards.EMPTY} else row.dead
         after_commit(session, house.cards.set)
     row.shown = max(row.shown, drawn.version)
     row.failures, row.posting = 0, False
     if cards.replaced(row) and row.shown >= row.due:
-        row.dead = "replaced by a newer card"
+        row.dead = cards.OLD
     if drawn.last and row.shown >= row.due:
-        row.dead = "nothing to show"
+        row.dead = cards.EMPTY
     now = house.clock.now()
     lull = row.shown_at is None or now - row.shown_at > LULL
     row.pace = 0 if lull else row.pace + 1
@@ -170,6 +187,9 @@ def _shown(session: Session, house: House, drawn: Drawn, message: Message | None
     row.retry_at = now + house.timings.coalesce * min(row.pace + 1, SLOWEST) / SLOWEST
     if message is not None:
         row.message, row.place = message.id, cards.place_json(message.place)
+        if row.identity in house.away:
+            # They take messages again, whether or not anybody has told us.
+            welcome(session, house, row.identity)
     session.add(row)
 
 
@@ -179,11 +199,11 @@ def _failed(session: Session, house: House, card_id: str, error: ChatError) -> N
     row.failures += 1
     now = house.clock.now()
     doubled = 2.0 ** min(row.failures - 1, 10)
-    if row.identity and is_hopeless(error):
+    if cards.replaced(row) and (error.hopeless or error.retry_after is None) and row.message:
+        # What it had to say is that there is a newer one; whether its reader can be written to, that one says.
+        row.dead = cards.OLD
+    elif row.identity and is_hopeless(error):
         away(session, house, row, str(error))
-    elif error.retry_after is None and row.message and cards.replaced(row):
-        # What it had to say is that there is a newer one.
-        row.dead = "replaced by a newer card"
     elif error.retry_after is None and row.message:
         # The message is gone (deleted, say): a new one tells the truth as well.
         row.message, row.retry_at = "", now

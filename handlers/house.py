@@ -101,6 +101,8 @@ class House:
     """Set by commits that left a card to draw."""
     asking: set[str] = field(default_factory=set[str])
     """Look-ups this process is asking now."""
+    away: set[str] = field(default_factory=set[str])
+    """Identities that can't be written to, as far as is known; see `handlers.back`."""
     suggesting: dict[tuple[str, str], tuple[str, asyncio.Task[Any]]] = field(default_factory=dict[Any, Any])
     """Look-ups made while somebody types: by what and who → of which case."""
     claiming: list[Claiming[Any]] = field(default_factory=list[Claiming[Any]])

@@ -11,7 +11,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlmodel import Session, col, delete, select
 
-from handlers import lookups, morning, newcomers
+from handlers import back, lookups, morning, newcomers
 from handlers.cases import due
 from handlers.cases.bindings import seed
 from handlers.cases.tables import ButtonRow, CardRow, Heard, Lookup
@@ -49,6 +49,7 @@ class Loops:
         """Recover what an earlier process left, then run."""
         house = self._house
         await newcomers.recall(house)
+        await back.recall(house)
         await house.store.write(lambda session: seed(session, house))
         await house.queue.recover(lambda step_id, number: attempt(house, step_id, number))
         await lookups.after_start(house)

@@ -31,7 +31,7 @@ LONGEST_LABEL = 150
 LONGEST_BUTTON = 75
 PICKERS = {FieldKind.DATE: "Input.Date", FieldKind.TIME: "Input.Time"}
 LOOKS: Mapping[Style, AdaptiveCard] = {Style.STRONG: {"weight": "Bolder"}, Style.QUIET: {"isSubtle": True}}
-_SLASH = re.compile(r"(?<![\w/])/(?=offboard\b)")
+_SLASH = re.compile(r"(?<!\S)/(?=offboard(?:-status|-doctor)?(?:[.,:;]?(?:\s|$)))")
 BUTTON_STYLES = {Style.PRIMARY: "positive", Style.DANGER: "destructive"}
 
 
@@ -160,7 +160,7 @@ def _run(value: str, style: Style) -> AdaptiveCard:
 
 
 def without_slash(value: str) -> str:
-    """Commands as they are written in Teams, where a slash opens its own menu."""
+    """Commands as they are written in Teams, where a slash opens its own menu; a path keeps its own."""
     return _SLASH.sub("", value)
 
 

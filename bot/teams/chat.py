@@ -135,10 +135,6 @@ class TeamsChat:
         """The same to a tenant that is none of ours, where it wrote to us from. Raises ChatError."""
         await self._call("send", conversation, lambda: self._wire.send(service_url, conversation, said(line)))
 
-    async def knows(self, home: Home) -> bool:
-        """Whether that person is reached there; of whoever could not be written to, this is forgotten."""
-        return await self._home(home.tenant, home.user) == home
-
     async def remember(self, home: Home) -> None:
         """Somebody can be reached there; nothing is written that is known already."""
         if serves(home.service_url, self._hosts) and await self._home(home.tenant, home.user) != home:

@@ -263,16 +263,13 @@ class TeamsEdge:
         return None
 
     async def _remember(self, by: Origin, body: Body, *, added: bool = False) -> None:
-        """Where somebody is reached. Who is new there, or has the app again, is shown what they missed."""
+        """Where somebody is reached; and whoever could not be written to is shown what they missed."""
         service_url = text(body, "serviceUrl")
         try:
             await self._chat.remember(Home(by.actor.workspace, "", "", service_url))
             if by.place.private:
-                home = Home(by.actor.workspace, by.actor.user, by.place.channel, service_url)
-                if added or not await self._chat.knows(home):
-                    # Before the home is known: should it fail, it is done at their next word.
-                    await self._house.back(by.actor)
-                await self._chat.remember(home)
+                await self._chat.remember(Home(by.actor.workspace, by.actor.user, by.place.channel, service_url))
+                await self._house.back(by.actor, added=added)
         except Exception as error:  # noqa: BLE001 - what they did counts all the same
             log.error("where somebody is reached in Teams was not kept: %s", type(error).__name__)
 

@@ -67,7 +67,7 @@ class Checked:
     """Whether the hash that was kept from an earlier look is still in the chain."""
 
 
-def check_database(url: str, expected: str = "") -> Checked:
+def check_database(url: str | sa.URL, expected: str = "") -> Checked:
     """The same for a database that no service needs to be running on."""
     engine = connect(url)
     try:

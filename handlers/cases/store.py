@@ -109,6 +109,10 @@ class Store:
             if self.engine.dialect.name == "sqlite":
                 session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             result = work(session)
+            session.flush()
+            if not _still_open(session):
+                # An error of the database's was swallowed on the way: nothing would be committed, and nobody told.
+                raise RuntimeError("the transaction ended before its commit")
         return result, session.info.pop(_AFTER, [])
 
     async def read(self, work: Callable[[Session], T]) -> T:
@@ -129,7 +133,15 @@ class Store:
         self.engine.dispose()
 
 
-def connect(url: str) -> sa.Engine:
+def _still_open(session: Session) -> bool:
+    """Whether there is anything left to commit."""
+    if not session.is_active:
+        return False
+    raw = session.connection().connection.driver_connection
+    return not isinstance(raw, sqlite3.Connection) or raw.in_transaction
+
+
+def connect(url: str | sa.URL) -> sa.Engine:
     """An engine for that URL; SQLite gets WAL, a long busy timeout, and transactions that are ours to begin."""
     engine = sa.create_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":

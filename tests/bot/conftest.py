@@ -32,8 +32,10 @@ class ToldHouse:
     people: tuple[Option, ...] = ()
     """Whom it suggests, whatever is typed."""
     typed: list[tuple[Actor, str, str]] = field(default_factory=list[tuple[Actor, str, str]])
+    greeted: list[Actor] = field(default_factory=list[Actor])
+    """Who was said to be there."""
     returned: list[Actor] = field(default_factory=list[Actor])
-    """Who was said to be back."""
+    """Who was said to have let the bot in."""
 
     async def hear(self, inbound: Inbound) -> Reply:
         self.heard.append(inbound)
@@ -48,8 +50,10 @@ class ToldHouse:
             raise self.error
         return self.people
 
-    async def back(self, actor: Actor) -> None:
-        self.returned.append(actor)
+    async def back(self, actor: Actor, *, added: bool) -> None:
+        self.greeted.append(actor)
+        if added:
+            self.returned.append(actor)
 
     async def answer(self, reply: Reply, show: Callable[[Card], Awaitable[None]]) -> None:
         await show(reply.drawn.card if reply.drawn else self.cards[reply.card])

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.event import listen, remove
+from sqlalchemy.exc import OperationalError
 
 from connectors.contract import Choices, Question
 from handlers import deliver
+from handlers.cases import cards
 from handlers.conversation import Card, ChatError, Inbound, Kind, Message, Reply
 from handlers.hear import hear
 from tests.journeys import chooses
@@ -107,3 +112,61 @@ async def test_an_old_button_shows_what_is_true_now(world: World) -> None:
     reply = await hear(world.house, stale)
     assert reply.drawn
     assert "Is it contentious?" in words(reply.drawn.card)
+
+
+async def test_a_press_whose_card_the_database_refuses_is_not_answered_as_decided(world: World) -> None:
+    await chooses(world)
+    token, place = world.button("maria", "Resigned")
+    before = len(await world.history())
+
+    def full(connection: sa.Connection, _cursor: object, statement: str, *_more: object) -> None:
+        if statement.startswith("INSERT INTO button"):
+            # As with a full disk: SQLite has taken everything back already, and commits nothing without a word.
+            connection.connection.rollback()
+            raise OperationalError(statement, {}, sqlite3.OperationalError("database or disk is full"))
+
+    listen(world.house.store.engine, "before_cursor_execute", full)
+    click = Inbound(Kind.CLICK, world.actor("maria"), place, "a-key", token=token, at_once=True)
+    with pytest.raises(OperationalError):
+        await hear(world.house, click)
+    remove(world.house.store.engine, "before_cursor_execute", full)
+    assert len(await world.history()) == before
+    await world.presses("maria", token, place)
+    assert "Is it contentious?" in world.reads("maria"), "the button can be pressed again"
+
+
+async def test_a_card_drawn_with_a_press_is_not_laid_over_the_last_word_of_its_message(world: World) -> None:
+    await chooses(world)
+    reply, message = await presses(world, "Resigned")
+    shown = world.with_button("maria", "Resigned")
+    case, me = (await world.cases())[0], str(world.actor("maria"))
+    await world.house.store.write(
+        lambda session: cards.show_person(session, world.house, case.id, cards.INTERVIEW, "maria", me)
+    )
+    await world.settle()
+    assert "There is a newer message" in words(shown.card)
+
+    async def edit(card: Card) -> None:
+        await world.chat.update(message, card)
+
+    await deliver.answer(world.house, reply, edit)
+    assert "There is a newer message" in words(shown.card)
+
+
+async def test_an_edit_that_was_on_its_way_when_the_last_word_was_said_is_followed_by_it_again(world: World) -> None:
+    await chooses(world)
+    reply, message = await presses(world, "Resigned")
+    shown = world.with_button("maria", "Resigned")
+    case, me = (await world.cases())[0], str(world.actor("maria"))
+
+    async def slow(card: Card) -> None:
+        await world.house.store.write(
+            lambda session: cards.show_person(session, world.house, case.id, cards.INTERVIEW, "maria", me)
+        )
+        await world.settle()
+        await world.chat.update(message, card)
+
+    await deliver.answer(world.house, reply, slow)
+    assert "There is a newer message" not in words(shown.card)
+    await world.settle()
+    assert "There is a newer message" in words(shown.card)

@@ -7,13 +7,14 @@ import os
 import sqlite3
 import stat
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from handlers.cases.backup import NotCopied, back_up
-from handlers.cases.history import check_database
-from tests.journeys import locks_out, submits
+from handlers.cases.history import check_database, checked
+from tests.journeys import chooses, locks_out, submits
 from tests.toy import Toy, ToyWorld
 from tests.world import World, roster
 
@@ -85,3 +86,32 @@ async def test_the_command_says_where_and_what(world: World, tmp_path: Path) -> 
     out, _ = await process.communicate()
     assert process.returncode == 0
     assert f"{len(await world.history())} entries of history" in out.decode()
+
+
+async def test_a_copy_may_be_called_anything(world: World, tmp_path: Path) -> None:
+    await locks_out(world)
+    for name in ("a?b.db", "a#b.db", "50%25.db"):
+        assert back_up(world.house.store.url, tmp_path / name).broken_at is None
+        assert (tmp_path / name).stat().st_size > 0
+    assert not (tmp_path / "a").exists()
+
+
+async def test_a_lock_out_that_was_held_in_the_copy_is_approved_anew(
+    world: World, toys: ToyWorld, tmp_path: Path
+) -> None:
+    await chooses(world)
+    for label in ("Dismissed", "No, on good terms", "When I say go", "Submit"):
+        await world.clicks("maria", label)
+    await world.clicks("sam", "Approve")
+    back_up(world.house.store.url, tmp_path / "copy.db")
+    await world.clicks("maria", "Cancel the case")
+    restored = await World.build(tmp_path, (Toy(toys),), roster(), name="copy.db")
+    restored.chat.shown = world.chat.shown
+    restored.clock.time = datetime.now(UTC) + timedelta(minutes=11)
+    await restored.restart()
+    assert toys.named("Jane Doe").open
+    assert [plan.state for plan in await restored.plans()] == ["awaiting approval"]
+    assert "A lock-out waits for approval." in restored.news("sam")
+    assert restored.pages, "the person on call learns it as well"
+    assert (await restored.house.store.read(checked)).broken_at is None
+    await restored.close()

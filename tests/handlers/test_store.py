@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -11,11 +12,14 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlmodel import Session, SQLModel, select
 
 from handlers.cases import tables
 from handlers.cases.migrate import upgrade
 from handlers.cases.store import Store, after_commit, connect
+from handlers.cases.tables import Heard
+from tests.world import World
 
 NOW = "2026-11-23 17:00:00"
 
@@ -107,3 +111,25 @@ def test_a_database_of_the_first_version_keeps_its_rows(tmp_path: Path) -> None:
         assert session.exec(select(tables.ItemRow)).one().step_id == "s"
         assert session.exec(select(tables.StepRow)).one().subject == ""
         assert session.exec(sa.text("PRAGMA foreign_key_check")).all() == []  # type: ignore[call-overload]
+
+
+async def test_a_refusal_of_the_database_that_is_swallowed_on_the_way_is_not_called_committed(world: World) -> None:
+    def swallows(session: Session) -> str:
+        session.add(Heard(key="kept", at=world.clock.now()))
+        session.flush()
+        with contextlib.suppress(IntegrityError):
+            session.add(Heard(key="kept", at=world.clock.now()))
+            session.flush()
+        return "done"
+
+    def rolls_back(session: Session) -> str:
+        session.add(Heard(key="kept", at=world.clock.now()))
+        session.flush()
+        # What SQLite does by itself when the disk is full.
+        session.connection().connection.rollback()
+        return "done"
+
+    for work in (swallows, rolls_back):
+        with pytest.raises((RuntimeError, SQLAlchemyError)):
+            await world.house.store.write(work)
+        assert await world.house.store.read(lambda session: session.get(Heard, "kept")) is None

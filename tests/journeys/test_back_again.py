@@ -14,9 +14,8 @@ from sqlmodel import Session, col, select
 from bot.lab.sample_clients import MARIA, SAM
 from bot.lab.teams_cards import read
 from handlers import deliver
-from handlers.back import back, unreachable
+from handlers.back import back, recall, unreachable
 from handlers.cases import cards
-from handlers.cases.homes import HomeRow
 from handlers.cases.tables import CardRow, Case, Named
 from handlers.conversation import Actor, Card, ChatError, Message, Place
 from handlers.loops import Loops
@@ -42,6 +41,8 @@ class Door(MemoryChat):
         self.blocked: set[str] = set()
         self.busy: set[str] = set()
         self.deleted: set[str] = set()
+        self.closed: set[str] = set()
+        """Messages of a chat of before."""
 
     async def post(self, place: Place, card: Card) -> Message:
         self._knock(place, "send")
@@ -51,6 +52,8 @@ class Door(MemoryChat):
 
     async def update(self, message: Message, card: Card) -> None:
         self._knock(message.place, "update")
+        if message.id in self.closed:
+            raise ChatError(message.place.platform, "update", "HTTP 403 MessageWritesBlocked", None, hopeless=True)
         if message.id in self.deleted:
             raise ChatError(message.place.platform, "update", "HTTP 404", None)
         await super().update(message, card)
@@ -70,11 +73,11 @@ def door(world: World) -> Door:
     return door
 
 
-async def returns(world: World, door: Door, person: str = "maria") -> list[Shown]:
+async def returns(world: World, door: Door, person: str = "maria", *, added: bool = False) -> list[Shown]:
     """They let the bot in again; what is new in their chat then."""
     door.blocked.discard(person)
     before = len(door.shown)
-    await back(world.house, world.actor(person))
+    await back(world.house, world.actor(person), added=added)
     await world.settle()
     return [one for one in door.shown[before:] if one.place.channel == f"D-{person}"]
 
@@ -259,7 +262,7 @@ async def test_what_is_only_tried_ever_more_slowly_comes_at_once(world: World, d
     await deliver.send_waiting(world.house)
     assert "Ask HR first." not in world.reads("maria")
     world.house.cards.clear()
-    await returns(world, door)
+    await returns(world, door, added=True)
     assert world.house.cards.is_set(), "the sender is woken"
     assert "Ask HR first." in world.reads("maria")
 
@@ -274,14 +277,35 @@ async def test_what_was_missed_is_kept_for_a_week_from_then_on(world: World, doo
     assert len(await returns(world, door)) == 1
 
 
-async def test_where_they_were_written_to_is_forgotten_with_the_card(world: World, door: Door) -> None:
-    me = world.actor("maria")
-    home = HomeRow(workspace=me.workspace, user=me.user, conversation="a:1", address="https://smba.example/")
-    other = HomeRow(workspace=me.workspace, user="noor", conversation="a:2", address="https://smba.example/")
-    await world.house.store.write(lambda session: session.add_all([home, other]))
+async def test_a_message_that_is_taken_again_tells_that_they_are_back(world: World, door: Door) -> None:
     await misses_the_lock_out(world, door)
-    left = await world.house.store.read(lambda session: list(session.exec(select(HomeRow))))
-    assert [row.user for row in left] == ["noor"]
+    door.blocked.clear()
+    case = (await world.cases())[0]
+    me = str(world.actor("maria"))
+    await world.house.store.write(
+        lambda session: cards.show_person(session, world.house, case.id, cards.NEWS, "maria", me, "half-way")
+    )
+    await world.settle()
+    assert ENDED in world.reads("maria"), "nobody has told us, and she has not written"
+    assert NOT_REACHED not in words(world.card("sam", "Case 1: offboard").card)
+
+
+async def test_an_old_message_that_can_not_be_edited_makes_nobody_away_again(world: World, door: Door) -> None:
+    await misses_the_lock_out(world, door)
+    door.closed = {one.id for one in door.shown if one.place.channel == "D-maria"}
+    shown = await returns(world, door)
+    assert any(ENDED in words(one.card) for one in shown)
+    assert NOT_REACHED not in words(world.card("sam", "Case 1: offboard").card)
+    assert world.house.away == set()
+
+
+async def test_after_a_start_it_is_known_who_was_away(world: World, door: Door) -> None:
+    await misses_the_lock_out(world, door)
+    world.house.away.clear()
+    assert await returns(world, door) == [], "as long as it is not known"
+    await recall(world.house)
+    assert world.house.away == {str(world.actor("maria"))}
+    assert any(ENDED in words(one.card) for one in await returns(world, door))
 
 
 # --- the technicians ---------------------------------------------------------------------------------
