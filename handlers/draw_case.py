@@ -159,7 +159,9 @@ def status(pen: Pen) -> Card:
         sections.append(undecided)
     tasks = [row for row in case_steps(session, case.id) if StepState(row.state) in WITH_PERSON]
     if tasks:
-        sections.append(Section(body=(text(f"{len(tasks)} step(s) are with a technician."),)))
+        sections.append(
+            Section(body=(text(f"{messages.several(len(tasks), 'step is', 'steps are')} with a technician."),))
+        )
     buttons: list[Button] = []
     if pen.card.kind == "interview":
         sections += go_section(pen)

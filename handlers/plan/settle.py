@@ -102,7 +102,8 @@ def _add_steps_of(session: Session, house: House, case: Case, row: StepRow, read
         session.add(step_row(house, plan, reading.system, step, subject, place + offset))
     session.flush()
     ask_the_rest(session, house, case)
-    return f"it could be read now: {len(found)} step(s) were added to end access there"
+    added = "1 step was" if len(found) == 1 else f"{len(found)} steps were"
+    return f"it could be read now: {added} added to end access there"
 
 
 def _later_ones_again(session: Session, house: House, row: StepRow) -> None:
