@@ -187,7 +187,7 @@ def backup(file: Annotated[Path, typer.Argument(help="Where to; a file that is n
     """Copy the database as it is now, while the service goes on, and check the copy's history."""
     from bot.settings import WrongSettings as Wrong
     from bot.settings import here
-    from handlers.cases.backup import NotCopied, back_up
+    from handlers.backup import NotCopied, back_up
 
     try:
         found = back_up(here().database, file)

@@ -24,6 +24,7 @@ from bot.key_vault import KeyVault
 from bot.settings import PREFIX, Settings, WrongSettings, resolve_secret
 from bot.slack.installations import Unreadable
 from bot.slack.service import SlackService
+from bot.teams.settings import INSTALL
 from connectors.contract import Surroundings
 from connectors.limiter import VendorLimiter
 from connectors.registry import Registry
@@ -160,7 +161,7 @@ def _teams(
         from bot.teams.service import TeamsService
     except ModuleNotFoundError as missing:
         raise WrongSettings(
-            f"{settings.environment.clients}: teams: {missing.name} is not installed: pip install 'offboard[teams]'."
+            f"{settings.environment.clients}: teams: {missing.name} is not installed: {INSTALL}."
         ) from None
     ca_file = settings.environment.ca_file
     return TeamsService(settings.teams, secret, homes, clock=clock, limiter=limiter, ca_file=ca_file)

@@ -16,17 +16,26 @@ from bot.app import SystemClock
 from bot.key_vault import KeyVault
 from bot.settings import Settings, WrongSettings, resolve_secret
 from bot.slack.check import SlackCheck
-from bot.teams.settings import Teams
+from bot.teams.settings import INSTALL, Teams
 from bot.text import safe
-from connectors.contract import Check, Surroundings, Throttled, VendorError
+from connectors.contract import Check, Surroundings, Throttled
 from connectors.http import quiet_loggers
 from connectors.limiter import VendorLimiter
-from connectors.references import Unresolved
 from connectors.registry import Registry
-from handlers.doctor import AT_ONCE, LIMIT, Examined, ToDo, by_client, chosen, examine, todos
+from handlers.doctor import (
+    AGAIN,
+    AT_ONCE,
+    LIMIT,
+    Examined,
+    ToDo,
+    by_client,
+    chosen,
+    examine,
+    todos,
+    trouble,
+    within,
+)
 from handlers.people import MSP, Client, Roster
-
-log = logging.getLogger("offboard.doctor")
 
 WIDTH = 110
 SCREEN = 40
@@ -34,7 +43,6 @@ SCREEN = 40
 NOT_VERIFIED = "Not verified"
 CHATS = "@chats"
 """Where the chats stand among the clients' ids. YAML takes no such id unless it is quoted, and we don't either."""
-AGAIN = "Look whether it is up and can be reached from here, then ask again."
 
 Ask = Callable[[], Awaitable[Check]]
 
@@ -125,7 +133,7 @@ async def _teams(teams: Teams, around: Surroundings, limit: float) -> tuple[Chec
         # Half a second and 20 MB: only where Teams is spoken.
         from bot.teams.check import TeamsCheck
     except ModuleNotFoundError as missing:
-        fix = "Install it: pip install 'offboard[teams]'."
+        fix = f"Install it: {INSTALL}."
         return (Check("Installed", ok=False, said=f"{missing.name} is not installed.", fix=fix),)
     return await _platform(TeamsCheck(teams, around), limit)
 
@@ -149,32 +157,17 @@ async def _platform(check: ChatCheck, limit: float) -> tuple[Check, ...]:
 
 
 async def _within(limit: float, title: str, ask: Ask) -> Check:
-    """What it says within that time. Not awaited any longer: what hangs may not even hear that it is cancelled."""
-    asking = asyncio.ensure_future(ask())
-    try:
-        await asyncio.wait({asking}, timeout=limit)
-    finally:
-        if not asking.done():
-            asking.cancel()
-            asking.add_done_callback(lambda task: task.cancelled() or task.exception())
-    if not asking.done():
+    asked = await within(limit, ask())
+    if asked is None:
         return Check(title, ok=False, said=f"No answer within {limit:g} seconds.", fix=AGAIN)
-    failure = asking.exception()
+    failure = asked.exception()
     if failure is None:
-        return asking.result()
+        return asked.result()
     if isinstance(failure, Throttled):
         # Who is asked to wait was heard: that is no fault, and no answer either.
         return Check(title, ok=True, said=f"{NOT_VERIFIED}: {failure.call} {failure.message}.")
-    if isinstance(failure, VendorError):
-        said = f"{failure.call}: {failure.message.rstrip('.')}."
-        return Check(title, ok=False, said=said, fix=failure.fix or AGAIN)
-    if isinstance(failure, Unresolved):
-        said, _, fix = str(failure).partition(": ")
-        return Check(title, ok=False, said=f"{said}.", fix=f"{fix[:1].upper()}{fix[1:]}")
-    # The type alone: a message could quote what was sent.
-    log.error("the check of a chat stumbled: %s", type(failure).__name__)
-    said = f"The check itself stumbled ({type(failure).__name__})."
-    return Check(title, ok=False, said=said, fix="Report it; nothing was changed.")
+    said, fix = trouble(failure, "a chat")
+    return Check(title, ok=False, said=f"{said.rstrip('.')}.", fix=fix)
 
 
 def _channels(roster: Roster, platform: str) -> Iterator[Check]:

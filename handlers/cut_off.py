@@ -127,21 +127,28 @@ def begin(session: Session, house: House, case: Case, plan: Plan, person: str = 
     advance(session, house, case)
 
 
+def void_approval(
+    session: Session, at: datetime, plan: Plan, person: str = BOT, identity: str = "", **why: JsonValue
+) -> None:
+    """A held lock-out's approval counts no more: it waits for another one."""
+    plan.state = move_plan(PlanState(plan.state), PlanEvent.CHANGED)
+    plan.approved_at, plan.decided_by = None, ""
+    plan.digest = digest_of(session, plan)
+    session.add(plan)
+    record(
+        session, at, "plan changed", case_id=plan.case_id, person=person, identity=identity,
+        detail={"kind": plan.kind, "digest": plan.digest, **why},
+    )  # fmt: skip
+
+
 def chosen_anew(session: Session, house: House, case: Case, person: str, identity: str) -> None:
     """Another time was chosen: what was approved for the old one waits for approval again."""
     plan = held(session, case)
     if plan is None:
         return
-    plan.state = move_plan(PlanState(plan.state), PlanEvent.CHANGED)
-    plan.approved_at, plan.decided_by = None, ""
-    plan.digest = digest_of(session, plan)
-    session.add(plan)
+    void_approval(session, house.clock.now(), plan, person, identity)
     _forget_go(session, case)
     due.clear_subject(session, case, plan.id)
-    record(
-        session, house.clock.now(), "plan changed", case_id=case.id, person=person, identity=identity,
-        detail={"kind": plan.kind, "digest": plan.digest},
-    )  # fmt: skip
     cards.show_channel(session, house, case, cards.TECHNICIANS)
     wait_for_approval(session, house, case, plan)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlmodel import Session
 
@@ -21,6 +22,8 @@ from handlers.people import Client, Person, Roster
 
 log = logging.getLogger("offboard.doctor")
 
+T = TypeVar("T")
+
 LIMIT = 45.0
 """Seconds one system may take for everything it is asked."""
 AT_ONCE = 20
@@ -29,6 +32,7 @@ MOST_CLIENTS = 15
 """With something to do, on one card; the rest is counted."""
 MOST_STEPS = 6
 """Named of those that won't work; the JSON has them all."""
+AGAIN = "Look whether it is up and can be reached from here, then ask again."
 TRIES = 3
 ONLY_ADMINS = "Only admins can do that."
 _NOW = "doctor"
@@ -88,31 +92,35 @@ async def examine(
 
 
 async def _within(limit: float, connector: AnyConnector, client: Client, around: Surroundings) -> tuple[Check, ...]:
-    """What it says within that time. Not awaited any longer: what hangs may not even hear that it is cancelled."""
-    asking = asyncio.ensure_future(_ask(connector, client, around))
+    asked = await within(limit, _ask(connector, client, around))
+    if asked is None:
+        return _broken(connector, f"No answer within {limit:.0f} seconds.", AGAIN)
+    failure = asked.exception()
+    return asked.result() if failure is None else _broken(connector, *trouble(failure, connector.id))
+
+
+async def within(limit: float, ask: Awaitable[T]) -> asyncio.Future[T] | None:
+    """How it ended; None after that time. Not awaited any longer: what hangs may not even hear that it is cancelled."""
+    asking = asyncio.ensure_future(ask)
     try:
         await asyncio.wait({asking}, timeout=limit)
     finally:
         if not asking.done():
             asking.cancel()
             asking.add_done_callback(lambda task: task.cancelled() or task.exception())
-    if not asking.done():
-        said = f"No answer within {limit:.0f} seconds."
-        return _broken(connector, said, "Look whether it is up and can be reached from here, then ask again.")
-    failure = asking.exception()
-    if failure is None:
-        return asking.result()
+    return asking if asking.done() else None
+
+
+def trouble(failure: BaseException, whose: str) -> tuple[str, str]:
+    """What went wrong with a check, and what to do about it."""
     if isinstance(failure, VendorError):
-        fix = failure.fix or "Look whether it is up and can be reached from here, then ask again."
-        return _broken(connector, f"{failure.call}: {failure.message}", fix)
+        return f"{failure.call}: {failure.message}", failure.fix or AGAIN
     if isinstance(failure, Unresolved):
         said, _, fix = str(failure).partition(": ")
-        return _broken(connector, f"{said}.", f"{fix[:1].upper()}{fix[1:]}")
+        return f"{said}.", f"{fix[:1].upper()}{fix[1:]}"
     # The type alone: a message could quote what was sent.
-    log.error("the check of %s stumbled: %s", connector.id, type(failure).__name__)
-    return _broken(
-        connector, f"The check itself stumbled ({type(failure).__name__}).", "Report it; nothing was changed."
-    )
+    log.error("the check of %s stumbled: %s", whose, type(failure).__name__)
+    return f"The check itself stumbled ({type(failure).__name__}).", "Report it; nothing was changed."
 
 
 async def _ask(connector: AnyConnector, client: Client, around: Surroundings) -> tuple[Check, ...]:

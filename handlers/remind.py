@@ -88,11 +88,9 @@ def _page_again(session: Session, house: House, case: Case, row: Due) -> None:
     waits = _waits_for(session, case, row)
     if waits is None:
         return
-    again = Due(id=house.new_id(), case_id=case.id, kind=PAGE_AGAIN, subject=row.subject, at=house.clock.now() + PUSH)
-    session.add(again)
+    again = due.set_due(session, house, case, PAGE_AGAIN, PUSH, row.subject)
     sentence = messages.page_text(case.number, house.roster.client(case.client), open_way=waits.open_way)
-    after_commit(session, house.work.set)
-    after_commit(session, lambda: _begin_page(house, again.id, sentence))
+    after_commit(session, lambda: _begin_page(house, again, sentence))
 
 
 def _begin_page(house: House, due_id: str, sentence: str) -> None:

@@ -20,6 +20,8 @@ SERVICE_HOSTS = ("smba.trafficmanager.net",)
 SERVICE_URL = "https://smba.trafficmanager.net/teams/"
 """Where a tenant is reached that has not spoken to us yet."""
 OPEN_ID = "https://login.botframework.com/v1/.well-known/openidconfiguration"
+INSTALL = "pip install 'offboard[teams]'"
+"""What brings the SDK that only Teams needs."""
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HOST = re.compile(r"[a-z0-9.-]+(:\d{1,5})?")

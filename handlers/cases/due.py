@@ -40,11 +40,13 @@ _TIMES = sa.case({kind: sa.bindparam(kind, type_=_TABLE.c.at.type) for kind in _
 _TOUCHED = sa.update(_TABLE).where(_TABLE.c.case_id == CASE, _TABLE.c.kind.in_(_WAITS)).values(at=_TIMES)
 
 
-def set_due(session: Session, house: House, case: Case, kind: str, wait: timedelta, subject: str = "") -> None:
-    """Do that once so much time has passed."""
-    row = {"id": house.new_id(), "case_id": case.id, "kind": kind, "subject": subject, "at": house.clock.now() + wait}
+def set_due(session: Session, house: House, case: Case, kind: str, wait: timedelta, subject: str = "") -> str:
+    """Do that once so much time has passed; answers the row's id."""
+    due_id = house.new_id()
+    row = {"id": due_id, "case_id": case.id, "kind": kind, "subject": subject, "at": house.clock.now() + wait}
     session.connection().execute(_SET, row)
     after_commit(session, house.work.set)
+    return due_id
 
 
 def bring_up(session: Session, house: House, case: Case, subject: str) -> None:

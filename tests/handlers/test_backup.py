@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.cases.backup import NotCopied, back_up
+from handlers.backup import NotCopied, back_up
 from handlers.cases.history import check_database, checked
 from tests.journeys import chooses, locks_out, submits
 from tests.toy import Toy, ToyWorld

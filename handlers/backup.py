@@ -15,10 +15,12 @@ from sqlmodel import Session, col, select, update
 
 from handlers.cases import due
 from handlers.cases.cards import NEWS
-from handlers.cases.history import Checked, check_database, record
-from handlers.cases.states import HELD, PlanEvent, PlanState, move_plan
+from handlers.cases.history import Checked, check_database
+from handlers.cases.states import HELD
 from handlers.cases.store import connect
 from handlers.cases.tables import CardRow, Due, Plan
+from handlers.cut_off import void_approval
+from handlers.house import Timings
 
 
 class NotCopied(Exception):
@@ -67,13 +69,8 @@ def _ask_again(copied: sa.URL) -> None:
         with Session(engine) as session, session.begin():
             session.connection().exec_driver_sql("BEGIN")
             for plan in session.exec(select(Plan).where(col(Plan.state).in_(HELD))):
-                plan.state = move_plan(PlanState(plan.state), PlanEvent.CHANGED)
-                plan.approved_at, plan.decided_by = None, ""
-                record(
-                    session, now, "plan changed", case_id=plan.case_id,
-                    detail={"kind": plan.kind, "digest": plan.digest, "why": "a copy of the database was made of it"},
-                )  # fmt: skip
-                for kind, wait in ((due.REMIND, timedelta(0)), (due.PAGE, timedelta(minutes=10))):
+                void_approval(session, now, plan, why="a copy of the database was made of it")
+                for kind, wait in ((due.REMIND, timedelta(0)), (due.PAGE, Timings().page)):
                     at = now + wait
                     session.add(Due(id=str(uuid.uuid4()), case_id=plan.case_id, kind=kind, subject=plan.id, at=at))
             shown = (col(CardRow.dead) == "", col(CardRow.kind) != NEWS)
