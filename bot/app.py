@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bot.cli_edge import cli_routes
 from bot.key_vault import KeyVault
+from bot.lulls import collect_in_lulls, not_by_itself
 from bot.settings import PREFIX, Settings, WrongSettings, resolve_secret
 from bot.slack.installations import Unreadable
 from bot.slack.service import SlackService
@@ -69,9 +71,12 @@ class Ears:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self.heard_at = monotonic()
+        """When somebody last pressed, wrote or typed something."""
 
     async def hear(self, inbound: Inbound) -> Reply:
         """Act on what somebody did."""
+        self.heard_at = monotonic()
         return await hear(self._house, inbound)
 
     async def answer(self, reply: Reply, show: deliver.Show) -> None:
@@ -80,6 +85,7 @@ class Ears:
 
     async def suggest(self, actor: Actor, token: str, typed: str) -> tuple[Option, ...]:
         """Whom letters could mean while somebody types them."""
+        self.heard_at = monotonic()
         return await suggest(self._house, actor, token, typed)
 
     async def back(self, actor: Actor, *, added: bool) -> None:
@@ -99,12 +105,13 @@ def build(settings: Settings, registry: Registry | None = None) -> web.Applicati
     chats: dict[str, Chat] = {one.chat.platform: one.chat for one in (slack, teams) if one}
     queue = DbosQueue(settings.environment.database, clock.sleep)
     house = _house(settings, chats, queue, registry or Registry(), secret, clock, limiter, store)
+    ears = Ears(house)
     app = web.Application()
     app.router.add_get("/health", lambda _request: _health(house, slack))
     if slack:
-        slack.mount(app, Ears(house), tuple(COMMANDS))
+        slack.mount(app, ears, tuple(COMMANDS))
     if teams:
-        teams.mount(app, Ears(house))
+        teams.mount(app, ears)
     cli_routes(app, house, secret)
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
@@ -117,7 +124,10 @@ def build(settings: Settings, registry: Registry | None = None) -> web.Applicati
             queue.release()
             raise Unusable(str(sentence)) from None
         await vault.read_all(settings.vault_references)
-        keeping = asyncio.create_task(vault.keep())
+        beside = (
+            asyncio.create_task(vault.keep()),
+            asyncio.create_task(collect_in_lulls(lambda: ears.heard_at)),
+        )
         loops = Loops(house)
         await loops.start()
         for edge in (slack, teams):
@@ -132,8 +142,9 @@ def build(settings: Settings, registry: Registry | None = None) -> web.Applicati
             if edge:
                 await edge.close()
         house.store.close()
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         vault.close()
 
     app.cleanup_ctx.append(run)
@@ -257,6 +268,7 @@ def serve(settings: Settings) -> None:
     # The writer's thread gives the interpreter away at every statement and then waits this long to
     # get it back from a busy loop: with Python's 5 ms, a transaction of twenty takes a tenth of a second.
     sys.setswitchinterval(SWITCH)
+    not_by_itself()
     # A lost client disconnects mid-request; the transaction it started must still finish.
     web.run_app(
         app,

@@ -121,8 +121,11 @@ def _draw(session: Session, house: House, card_id: str) -> Drawn | None:
         row.dead = cards.EMPTY
         session.add(row)
         return None
-    row.posting = not row.message
-    session.add(row)
+    posting = not row.message
+    if row.posting != posting:
+        # A row that is touched is looked through at the commit, though nothing of it is new.
+        row.posting = posting
+        session.add(row)
     return Drawn(card_id, card, row.due)
 
 

@@ -148,8 +148,7 @@ def _ask(pen: Pen) -> Card:
     questions = questions_of(pen.session, pen.house, pen.case)
     answers = answers_of(pen.session, pen.case.id)
     question = current(questions, answers, str(pen.case.draft.get("at", "")))
-    reading = pending(pen.session, pen.case.id, READ)
-    if question is None and reading:
+    if question is None and pending(pen.session, pen.case.id, READ):
         wait = Section(body=(text(f"Reading {pen.case.leaver_name}'s accounts, to ask only what matters …"),))
         return _card(pen, f"offboard {pen.case.leaver_name}", _leaver(pen), wait)
     if question is None:

@@ -41,7 +41,7 @@ async def hear(house: House, inbound: Inbound) -> Reply:
         return Reply(messages.stranger(house.roster.msp.name, told=told))
     work = _click if inbound.kind is Kind.CLICK else _command
     try:
-        return await house.store.write(lambda session: work(session, house, inbound, person), urgent=True)
+        return await house.store.write(lambda session: work(session, house, inbound, person), urgent=True, shares=True)
     except Missing as sentence:
         # The transaction was rolled back with it: the button is unused, and nothing is written.
         return Reply(str(sentence))
@@ -93,12 +93,11 @@ def _press(
         decided = messages.meanwhile(session, house, case) if action.right is Right.APPROVE else messages.CHANGED
         return _stale(session, house, case, card, decided)
     reply = action.do(Click(session, house, case, card, person, str(inbound.actor), button.args, inbound.values))
-    button.used_at, button.used_by = house.clock.now(), person.id
-    if not card.dead:
-        cards.hold(house, card)
+    cards.use(session, house, button, person.id)
     cards.redraw(session, house, case)
     if card.dead:
         return reply
+    cards.hold(session, house, card)
     return Reply(reply.line, card.id, secret=reply.secret)
 
 
@@ -107,5 +106,5 @@ def _stale(session: Session, house: House, case: Case, card: CardRow, line: str)
     if card.dead:
         return Reply(line or messages.OLD_BUTTON)
     cards.redraw(session, house, case)
-    cards.hold(house, card)
+    cards.hold(session, house, card)
     return Reply(line, card.id)

@@ -179,9 +179,8 @@ def click(
     else:
         row.state = "ignored"
     row.decided_by, row.decided_at = person.id, house.clock.now()
-    button.used_at, button.used_by = house.clock.now(), person.id
+    cards.use(session, house, button, person.id)
     session.add(row)
-    session.add(button)
     detail: dict[str, JsonValue] = {"identity": row.identity, "client": row.client, "person": row.person}
     what = {"bind": "newcomer bound", "unbind": "newcomer unbound", "ignore": "newcomer ignored"}[button.action]
     record(session, house.clock.now(), what, person=person.id, identity=identity, detail=detail)
@@ -193,7 +192,7 @@ def click(
 def _drawn(session: Session, house: House, card: CardRow, line: str) -> Reply:
     card.due += 1
     session.add(card)
-    cards.hold(house, card)
+    cards.hold(session, house, card)
     return Reply(line, card.id)
 
 

@@ -229,7 +229,9 @@ class _Sender(AsyncHTTPSender[Any, Any]):
         if token:
             headers["Authorization"] = f"Bearer {token}"
         # Written anew: with every letter beyond ASCII escaped, a card would be too big at half its length.
-        data = json.dumps(json.loads(http.data), ensure_ascii=False).encode() if http.data else None
+        body = json.dumps(json.loads(http.data), ensure_ascii=False) if http.data else ""
+        # A letter that a vendor cut in half is no reason to show nothing.
+        data = body.encode(errors="replace") or None
         async with self._session().request(
             http.method, URL(http.url, encoded=True), headers=headers, data=data, allow_redirects=False
         ) as answer:

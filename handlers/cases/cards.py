@@ -10,7 +10,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
 
 from handlers.cases.store import CASE, after_commit
-from handlers.cases.tables import CardRow, Case
+from handlers.cases.tables import ButtonRow, CardRow, Case
 from handlers.conversation import Actor, Place
 from handlers.house import House
 from handlers.people import Channel
@@ -47,6 +47,17 @@ _STALE = (
     .where(_TABLE.c.case_id == CASE, _TABLE.c.dead == "", _TABLE.c.kind != NEWS)
     .values(due=_TABLE.c.due + 1)
 )
+_HELD = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.id == sa.bindparam("held"))
+    .values(retry_at=sa.bindparam("until", type_=_TABLE.c.retry_at.type))
+)
+_BUTTON = SQLModel.metadata.tables["button"]
+_USED = (
+    sa.update(_BUTTON)
+    .where(_BUTTON.c.token == sa.bindparam("pressed"))
+    .values(used_at=sa.bindparam("at", type_=_BUTTON.c.used_at.type), used_by=sa.bindparam("person"))
+)
 
 
 def redraw(session: Session, house: House, case: Case) -> None:
@@ -59,9 +70,19 @@ def redraw(session: Session, house: House, case: Case) -> None:
     after_commit(session, house.cards.set)
 
 
-def hold(house: House, card: CardRow) -> None:
+def hold(session: Session, house: House, card: CardRow) -> None:
     """Leave this card to the edge that heard the click, for a moment."""
-    card.retry_at = house.clock.now() + house.timings.inline
+    until = house.clock.now() + house.timings.inline
+    session.connection().execute(_HELD, {"held": card.id, "until": until})
+    set_committed_value(card, "retry_at", until)
+
+
+def use(session: Session, house: House, button: ButtonRow, person: str) -> None:
+    """The button was pressed and did what it says: it does nothing a second time."""
+    now = house.clock.now()
+    session.connection().execute(_USED, {"pressed": button.token, "at": now, "person": person})
+    set_committed_value(button, "used_at", now)
+    set_committed_value(button, "used_by", person)
 
 
 def show_person(

@@ -36,22 +36,15 @@ def record(
     detail: dict[str, JsonValue] | None = None,
 ) -> None:
     """Append one row to the chain, in the caller's transaction. `detail` must hold no secret."""
-    previous = session.connection().execute(_LAST).scalar() or ""
-    row = HistoryRow(
-        case_id=case_id,
-        at=at,
-        person=person,
-        identity=identity,
-        what=what,
-        detail=detail or {},
-        salt=secrets.token_hex(16),
-        content="",
-        previous=previous,
-        hash="",
-    )
-    row.content = _content(row)
-    row.hash = _hash(row)
-    session.connection().execute(_APPEND, row.model_dump(exclude={"seq"}))
+    connection = session.connection()
+    previous = connection.execute(_LAST).scalar() or ""
+    salt, detail = secrets.token_hex(16), detail or {}
+    content = _content(salt, case_id, at, person, identity, what, detail)
+    row = {
+        "case_id": case_id, "at": at, "person": person, "identity": identity, "what": what, "detail": detail,
+        "salt": salt, "content": content, "previous": previous, "hash": _hash(previous, content),
+    }  # fmt: skip
+    connection.execute(_APPEND, row)
 
 
 @dataclass(frozen=True)
@@ -81,17 +74,20 @@ def checked(session: Session, expected: str = "") -> Checked:
     """Go through the whole chain, and look for a hash that was its end once."""
     previous, entries, seen = "", 0, not expected
     for row in session.exec(select(HistoryRow).order_by(col(HistoryRow.seq)).execution_options(yield_per=1000)):
-        if row.previous != previous or row.content != _content(row) or row.hash != _hash(row):
+        said = _content(row.salt, row.case_id, row.at, row.person, row.identity, row.what, row.detail)
+        if row.previous != previous or row.content != said or row.hash != _hash(previous, said):
             return Checked(entries, previous, row.seq, seen)
         previous, entries = row.hash, entries + 1
         seen = seen or row.hash == expected
     return Checked(entries, previous, None, seen)
 
 
-def _content(row: HistoryRow) -> str:
-    content = [row.case_id, row.at.isoformat(), row.person, row.identity, row.what, row.detail]
-    return hashlib.sha256((row.salt + json.dumps(content, sort_keys=True)).encode()).hexdigest()
+def _content(
+    salt: str, case_id: str, at: datetime, person: str, identity: str, what: str, detail: dict[str, JsonValue]
+) -> str:
+    content = [case_id, at.isoformat(), person, identity, what, detail]
+    return hashlib.sha256((salt + json.dumps(content, sort_keys=True)).encode()).hexdigest()
 
 
-def _hash(row: HistoryRow) -> str:
-    return hashlib.sha256(f"{row.previous}:{row.content}".encode()).hexdigest()
+def _hash(previous: str, content: str) -> str:
+    return hashlib.sha256(f"{previous}:{content}".encode()).hexdigest()

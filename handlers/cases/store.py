@@ -15,7 +15,8 @@ from collections.abc import Callable, Generator, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from time import monotonic
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.event import listen
@@ -26,6 +27,7 @@ CASE = sa.bindparam("case", type_=sa.String())
 """A case's id in statements written once: what every click asks takes as long to be put into words as to be run."""
 _AFTER = "after_commit"
 _READ = "read"
+_URGENT, _PATIENT, _LAST = range(3)
 
 
 def after_commit(session: Session, call: Callable[[], None]) -> None:
@@ -58,13 +60,21 @@ def once(session: Session, key: tuple[Hashable, ...], read: Callable[[], T]) -> 
     return known[key]
 
 
+_TOGETHER = 0.15
+"""Seconds in which what a crowd presses shares a commit: the first of them waits for the last."""
+_Calls = list[Callable[[], None]]
+_Answer = tuple[Any, _Calls] | Exception
+
+
 @dataclass(frozen=True, order=True)
 class _Turn:
     """A transaction waiting for the writer; without anything to do, it is the last one."""
 
     priority: int
     order: int
-    do: Callable[[], None] | None = field(compare=False)
+    shares: bool = field(compare=False)
+    work: Callable[[Session], object] | None = field(compare=False)
+    done: Future[tuple[Any, _Calls]] = field(compare=False, default_factory=Future[Any])
 
 
 class Store:
@@ -79,41 +89,66 @@ class Store:
         self._writer.start()
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-reader")
 
-    async def write(self, work: Callable[[Session], T], *, urgent: bool = False) -> T:
+    async def write(self, work: Callable[[Session], T], *, urgent: bool = False, shares: bool = False) -> T:
         """Run `work` in one transaction; what it returns is returned once committed.
 
-        Urgent: somebody is waiting for the answer, so it goes before what nobody watches.
+        Urgent: somebody is waiting for the answer, so it goes before what nobody watches. Shares: with a crowd it
+        may share the commit of others that do, and be undone with them should the database fail: for what can be
+        asked again, and makes all its rows within `work`.
         """
-        done: Future[tuple[T, list[Callable[[], None]]]] = Future()
-
-        def turn() -> None:
-            if not done.set_running_or_notify_cancel():
-                return
-            try:
-                done.set_result(self._write(work))
-            except BaseException as error:  # noqa: BLE001 - handed to whoever awaits it
-                done.set_exception(error)
-
-        self._waiting.put(_Turn(0 if urgent else 1, next(self._order), turn))
-        result, calls = await asyncio.wrap_future(done)
+        turn = _Turn(_URGENT if urgent else _PATIENT, next(self._order), shares, work)
+        self._waiting.put(turn)
+        result, calls = cast("tuple[T, _Calls]", await asyncio.wrap_future(turn.done))
         for call in calls:
             call()
         return result
 
     def _write_in_turn(self) -> None:
-        while (turn := self._waiting.get().do) is not None:
-            turn()
+        while (first := self._waiting.get()).work is not None:
+            if not first.done.set_running_or_notify_cancel():
+                continue
+            turns = [first]
+            try:
+                answers = self._write(turns)
+            except BaseException as error:  # noqa: BLE001 - handed to whoever awaits it
+                # It came of the last one, or of the commit: what it says may be that one's alone.
+                turns.pop().done.set_exception(error)
+                for turn in turns:
+                    turn.done.set_exception(_ended(error))
+            else:
+                for turn, answer in zip(turns, answers, strict=True):
+                    if isinstance(answer, Exception):
+                        turn.done.set_exception(answer)
+                    else:
+                        turn.done.set_result(answer)
 
-    def _write(self, work: Callable[[Session], T]) -> tuple[T, list[Callable[[], None]]]:
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+    def _write(self, turns: list[_Turn]) -> list[_Answer]:
+        """That transaction and those that share its commit, which are added to `turns`; see `_run`.
+
+        Raises when nothing of all this is committed.
+        """
+        until = monotonic() + _TOGETHER
+        with self.engine.connect() as connection, connection.begin():
             if self.engine.dialect.name == "sqlite":
-                session.connection().exec_driver_sql("BEGIN IMMEDIATE")
-            result = work(session)
-            session.flush()
-            if not _still_open(session):
-                # An error of the database's was swallowed on the way: nothing would be committed, and nobody told.
-                raise RuntimeError("the transaction ended before its commit")
-        return result, session.info.pop(_AFTER, [])
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            answers = [_run(connection, turns[0])]
+            while turns[0].shares and monotonic() < until and (turn := self._next_sharing()):
+                turns.append(turn)
+                answers.append(_run(connection, turn))
+        return answers
+
+    def _next_sharing(self) -> _Turn | None:
+        """Another transaction that waits already and may share a commit."""
+        while True:
+            try:
+                turn = self._waiting.get_nowait()
+            except queue.Empty:
+                return None
+            if not turn.shares:
+                self._waiting.put(turn)
+                return None
+            if turn.done.set_running_or_notify_cancel():
+                return turn
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Run `work` on a session that is rolled back afterwards."""
@@ -127,18 +162,47 @@ class Store:
 
     def close(self) -> None:
         """Finish what is queued and let go of the file."""
-        self._waiting.put(_Turn(2, next(self._order), None))
+        self._waiting.put(_Turn(_LAST, next(self._order), shares=False, work=None))
         self._writer.join()
         self._readers.shutdown()
         self.engine.dispose()
 
 
-def _still_open(session: Session) -> bool:
-    """Whether there is anything left to commit."""
+def _run(connection: sa.Connection, turn: _Turn) -> _Answer:
+    """One of them, undone for itself when it raises. Raises when the whole transaction has ended with it."""
+    work = cast("Callable[[Session], object]", turn.work)
+    answer: _Answer
+    try:
+        with (
+            Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as session,
+            session.begin(),
+        ):
+            result = work(session)
+            session.flush()
+            _must_go_on(session)
+        answer = result, session.info.pop(_AFTER, [])
+    except StopIteration as error:
+        # No future takes one: whoever awaits it would wait for ever.
+        answer = _ended(error)
+    except Exception as error:  # noqa: BLE001 - handed to whoever awaits it
+        answer = error
+    raw = connection.connection.driver_connection
+    if isinstance(raw, sqlite3.Connection) and not raw.in_transaction:
+        # When the disk is full, say, SQLite undoes everything by itself, and with it what others had written.
+        raise answer if isinstance(answer, Exception) else _ended()
+    return answer
+
+
+def _must_go_on(session: Session) -> None:
+    """Where a failed flush was swallowed on the way, nothing would be committed, and nobody told."""
     if not session.is_active:
-        return False
-    raw = session.connection().connection.driver_connection
-    return not isinstance(raw, sqlite3.Connection) or raw.in_transaction
+        raise _ended()
+
+
+def _ended(cause: BaseException | None = None) -> RuntimeError:
+    error = RuntimeError("the transaction ended before its commit")
+    error.__cause__ = cause
+    return error
 
 
 def connect(url: str | sa.URL) -> sa.Engine:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
+import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlmodel import Session, col, delete, select
 
@@ -36,7 +39,14 @@ class Reading:
 
 
 _ANSWERS = select(Answer).where(Answer.case_id == CASE).order_by(col(Answer.question))
-_READ = select(AccountRow).where(AccountRow.case_id == CASE).order_by(col(AccountRow.system))
+_READ = (
+    select(
+        AccountRow.system, sa.cast(AccountRow.account, sa.Text), sa.cast(AccountRow.facts, sa.Text), AccountRow.error
+    )
+    .where(AccountRow.case_id == CASE)
+    .order_by(col(AccountRow.system))
+)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def answer_rows(session: Session, case_id: str) -> list[Answer]:
@@ -156,9 +166,22 @@ def readings_of(session: Session, house: House, case_id: str) -> list[Reading]:
     """What was written down, back as objects."""
 
     def read() -> list[Reading]:
-        return [reading_of(house, row) for row in session.exec(_READ, params={"case": case_id})]
+        return [_recalled(house, *row) for row in session.exec(_READ, params={"case": case_id})]
 
     return list(once(session, ("readings", case_id), read))
+
+
+def _recalled(house: House, system: str, account: str, facts: str, error: str) -> Reading:
+    if error:
+        return Reading(system, None, None, error)
+    return Reading(system, _meant(Account, account), _meant(house.registry.get(system).facts_model, facts))
+
+
+@lru_cache(maxsize=512)
+def _meant(model: type[Model], written: str) -> Model:
+    """What stands in a row, as an object: a card asks for the same at every click, and the same words mean the same."""
+    # Not pydantic's own reader of JSON: it refuses what a vendor cut in the middle of an emoji.
+    return model.model_validate(json.loads(written))
 
 
 def reading_of(house: House, row: AccountRow) -> Reading:

@@ -6,12 +6,14 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
 
 from bot.lab.teams_cards import Shown, buttons, read
+from bot.teams.cards import adaptive_card
 from bot.teams.edge import (
     IN_PRIVATE,
     NOT_CONNECTED,
@@ -183,6 +185,15 @@ async def test_a_press_is_heard_with_its_token_and_fields_and_answered_with_the_
     assert read(redrawn).startswith("Jane Doe is being locked out")
     assert world.teams.views[MARIA, shown.id] == redrawn.card
     assert [read(one) for one in redrawn.edits] == [read(shown)]
+
+
+async def test_the_card_in_the_answer_is_as_small_as_it_was_measured_whatever_its_letters(world: TeamsWorld) -> None:
+    name = "Жанна Ковальчук"
+    shown, card = await asked(world), replace(PROGRESS, title=name)
+    world.house.reply, world.house.cards["card-7"] = Reply(card="card-7"), card
+    answer = await world.teams.presses(CONTOSO, MARIA, shown, "Now")
+    assert name in answer.body
+    assert json.loads(answer.body)["value"] == adaptive_card(card)
 
 
 async def test_the_answer_does_not_wait_for_the_edit_that_everybody_else_sees(world: TeamsWorld) -> None:

@@ -66,6 +66,12 @@ async def test_what_a_directory_says_stays_literal(world: TeamsWorld) -> None:
     assert shown.summary == HOSTILE.notification
 
 
+async def test_a_name_that_a_vendor_cut_in_the_middle_of_an_emoji_is_shown_all_the_same(world: TeamsWorld) -> None:
+    await world.chat.post(world.techs, Card("Jane Doe \ud83d", "Case 1", sections=(Section(heading="Sales \ud83d"),)))
+    [shown] = world.teams.shown(world.techs.channel)
+    assert "Jane Doe ?" in read(shown)
+
+
 async def test_the_private_chat_is_opened_once_and_names_the_tenant(world: TeamsWorld) -> None:
     first = await world.chat.private(MARIAS)
     assert first == await world.chat.private(MARIAS)

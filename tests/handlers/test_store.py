@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.event import listen
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlmodel import Session, SQLModel, select
 
@@ -133,3 +135,145 @@ async def test_a_refusal_of_the_database_that_is_swallowed_on_the_way_is_not_cal
         with pytest.raises((RuntimeError, SQLAlchemyError)):
             await world.house.store.write(work)
         assert await world.house.store.read(lambda session: session.get(Heard, "kept")) is None
+
+
+class Crowd:
+    """Transactions that come while the writer is busy, and how often it commits for them."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.commits = store, 0
+        self._free = threading.Event()
+        listen(store.engine, "commit", self._count)
+
+    def _count(self, _connection: object) -> None:
+        self.commits += 1
+
+    async def write(self, *works: Callable[[Session], object], shares: bool = True) -> list[object]:
+        """What each of them is answered, or raises."""
+        busy = asyncio.create_task(self.store.write(lambda _session: self._free.wait(10)))
+        await asyncio.sleep(0.05)
+        waiting = [asyncio.create_task(self.store.write(work, urgent=True, shares=shares)) for work in works]
+        await asyncio.sleep(0.05)
+        self._free.set()
+        await busy
+        self.commits -= 1
+        return list(await asyncio.gather(*waiting, return_exceptions=True))
+
+
+def hears(key: str) -> Callable[[Session], str]:
+    """A transaction that writes that key down, and fails where it is there already."""
+
+    def work(session: Session) -> str:
+        session.add(Heard(key=key, at=datetime(2026, 11, 23, tzinfo=UTC)))
+        return key
+
+    return work
+
+
+async def heard(store: Store) -> set[str]:
+    """Every key that was committed."""
+    return await store.read(lambda session: {row.key for row in session.exec(select(Heard))})
+
+
+async def test_what_a_crowd_presses_at_once_shares_a_commit_and_nobody_is_told_before_it(store: Store) -> None:
+    crowd, told_at = Crowd(store), list[int]()
+
+    def work(session: Session) -> int:
+        after_commit(session, lambda: told_at.append(crowd.commits))
+        hears(f"key {len(session.exec(select(Heard)).all())}")(session)
+        return len(session.exec(select(Heard)).all())
+
+    # Each sees what those before it did, as if they had been alone.
+    assert await crowd.write(*[work] * 10) == list(range(1, 11))
+    assert crowd.commits == 1
+    assert len(told_at) == 10
+    assert min(told_at) >= 1
+    assert len(await heard(store)) == 10
+
+
+async def test_what_the_engine_writes_down_about_a_vendor_shares_no_commit(store: Store) -> None:
+    crowd = Crowd(store)
+    assert await crowd.write(hears("a"), hears("b"), shares=False) == ["a", "b"]
+    assert crowd.commits == 2
+
+
+async def test_one_that_fails_undoes_itself_and_nobody_else_of_the_crowd(store: Store) -> None:
+    def fails(session: Session) -> None:
+        after_commit(session, lambda: pytest.fail("it was not committed"))
+        hears("of the one that failed")(session)
+        session.flush()
+        raise ValueError("no")
+
+    def swallows(session: Session) -> None:
+        hears("of the one that swallowed")(session)
+        session.flush()
+        with contextlib.suppress(IntegrityError):
+            hears("a")(session)
+            session.flush()
+
+    first, failed, twice, swallowed, last = await Crowd(store).write(
+        hears("a"), fails, hears("a"), swallows, hears("b")
+    )
+    assert (first, last) == ("a", "b")
+    assert isinstance(failed, ValueError)
+    assert isinstance(twice, IntegrityError)
+    assert isinstance(swallowed, RuntimeError | SQLAlchemyError)
+    assert await heard(store) == {"a", "b"}
+
+
+async def test_when_the_disk_is_full_everybody_is_told_each_in_their_own_words_and_can_try_again(store: Store) -> None:
+    def too_much(session: Session) -> None:
+        pages = session.connection().exec_driver_sql("PRAGMA page_count").scalar_one()
+        session.connection().exec_driver_sql(f"PRAGMA max_page_count={pages + 10}")
+        hears("of somebody whose secret is " + "x" * 1_000_000)(session)
+
+    def more_room(session: Session) -> None:
+        session.connection().exec_driver_sql("PRAGMA max_page_count=1000000")
+
+    before, culprit, *_ = await Crowd(store).write(hears("a"), too_much, hears("b"))
+    assert isinstance(before, RuntimeError)
+    assert "secret" not in str(before)
+    assert before is not culprit
+    assert isinstance(culprit, SQLAlchemyError)
+    assert await heard(store) <= {"b"}
+    await store.write(more_room)
+    assert await store.write(hears("a"), urgent=True, shares=True) == "a"
+
+
+async def test_no_way_to_fail_leaves_anybody_waiting(store: Store) -> None:
+    def stops(_session: Session) -> None:
+        next(iter(()))
+
+    def is_killed(_session: Session) -> None:
+        raise asyncio.CancelledError
+
+    async with asyncio.timeout(10):
+        stopped, fine = await Crowd(store).write(stops, hears("a"))
+        told, killed = await Crowd(store).write(hears("b"), is_killed)
+    assert isinstance(stopped, RuntimeError)
+    assert fine == "a"
+    assert isinstance(told, RuntimeError)
+    assert isinstance(killed, asyncio.CancelledError)
+    assert await heard(store) == {"a"}
+
+
+async def test_whoever_does_not_wait_any_more_is_passed_over(store: Store) -> None:
+    free = threading.Event()
+    busy = asyncio.create_task(store.write(lambda _session: free.wait(10)))
+    await asyncio.sleep(0.05)
+    gone, stays = (asyncio.create_task(store.write(hears(key), urgent=True, shares=True)) for key in ("gone", "stays"))
+    await asyncio.sleep(0.05)
+    gone.cancel()
+    await asyncio.sleep(0.05)
+    free.set()
+    await asyncio.gather(busy, stays)
+    assert await heard(store) == {"stays"}
+
+
+async def test_a_database_that_can_t_be_opened_is_said_and_not_waited_for(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'nowhere' / 'offboard.db'}")
+    async with asyncio.timeout(10):
+        for shares in (True, False):
+            with pytest.raises(SQLAlchemyError):
+                await store.write(hears("a"), urgent=True, shares=shares)
+    store.close()

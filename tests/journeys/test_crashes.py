@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from sqlmodel import Session, select
@@ -34,14 +34,14 @@ class MortalStore(Store):
     after = False
     dead = False
 
-    def _write(self, work: Callable[[Session], T]) -> tuple[T, list[Callable[[], None]]]:
+    def _write(self, turns: list[Any]) -> list[Any]:
         if self.dead:
             raise Died
         self.left -= 1
         self.dead = self.left == 0
         if self.dead and not self.after:
             raise Died
-        done = super()._write(work)
+        done = super()._write(turns)
         if self.dead:
             raise Died
         return done

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from connectors.contract import Choice, Choices, Question, Topic
-from tests.journeys import says_now
+from tests.journeys import locks_out, says_now
 from tests.toy import Toy, ToyFacts, ToyWorld
 from tests.world import World, roster
 
@@ -53,3 +53,12 @@ async def test_where_nothing_is_left_to_plan_after_a_lock_out_first_the_report_c
     assert [plan.kind for plan in await world.plans()] == ["lock-out"]
     assert "Report on case 1: Jane Doe" in world.reads("maria")
     await world.close()
+
+
+async def test_a_title_that_a_vendor_cut_in_the_middle_of_an_emoji_keeps_nobody_in(
+    world: World, toys: ToyWorld
+) -> None:
+    cut = toys.named("Jane Doe").account.model_copy(update={"title": "Head of Sales \ud83d"})
+    toys.named("Jane Doe").account = cut
+    await locks_out(world)
+    assert not toys.named("Jane Doe").open
