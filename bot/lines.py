@@ -21,8 +21,8 @@ MARKS = {
 }
 
 # Control characters, rare line breaks, and what turns the direction of what follows: a name that
-# reads backwards is a name somebody else could be approved by.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# reads backwards is a name somebody else could be approved by. And halves of characters, which no platform takes.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def inert(value: str) -> str:

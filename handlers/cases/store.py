@@ -60,7 +60,7 @@ def once(session: Session, key: tuple[Hashable, ...], read: Callable[[], T]) -> 
     return known[key]
 
 
-_TOGETHER = 0.15
+_TOGETHER = 0.3
 """Seconds in which what a crowd presses shares a commit: the first of them waits for the last."""
 _Calls = list[Callable[[], None]]
 _Answer = tuple[Any, _Calls] | Exception

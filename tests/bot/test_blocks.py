@@ -177,6 +177,11 @@ def test_an_empty_card_and_empty_parts_are_still_taken() -> None:
     assert problems(drawn) == []
 
 
+def test_what_a_vendor_cut_in_the_middle_of_an_emoji_reaches_slack_without_its_half() -> None:
+    card = Card("Jane \ud83d", "n", sections=(Section(heading="Sales \ud83d", body=(text("Head \ud83d of it"),)),))
+    assert "\\ud83d" not in json.dumps(blocks(card))
+
+
 def test_a_line_is_literal() -> None:
     assert read(shown(line_blocks("Case 7 – <!here> *now*"))) == "Case 7 – <!here> *now*"
     assert problems(line_blocks("x" * 9_000)) == []

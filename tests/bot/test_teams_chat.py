@@ -69,7 +69,7 @@ async def test_what_a_directory_says_stays_literal(world: TeamsWorld) -> None:
 async def test_a_name_that_a_vendor_cut_in_the_middle_of_an_emoji_is_shown_all_the_same(world: TeamsWorld) -> None:
     await world.chat.post(world.techs, Card("Jane Doe \ud83d", "Case 1", sections=(Section(heading="Sales \ud83d"),)))
     [shown] = world.teams.shown(world.techs.channel)
-    assert "Jane Doe ?" in read(shown)
+    assert read(shown).startswith("Jane Doe")
 
 
 async def test_the_private_chat_is_opened_once_and_names_the_tenant(world: TeamsWorld) -> None:
