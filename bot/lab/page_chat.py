@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -67,22 +67,44 @@ class Composer:
             await self._on_send(line)
 
 
-def person_row(one: Character, be: Callable[[Character], None], *, here: bool, hint: str, unread: int) -> None:
-    """Somebody the visitor can be: who they are, or why to be them next, and what they have not read."""
-    row = ui.element("button").classes("chat-person" + (" here" if here else "")).on("click", partial(be, one))
-    row.props["aria-label"] = f"Be {one.name}"
-    with row:
-        avatar(one)
-        with ui.element("div").classes("chat-person-words"):
-            ui.label(one.name).classes("chat-person-name")
-            ui.label(hint or one.role).classes("chat-person-hint" if hint else "chat-person-role")
-        if unread and not here:
-            badge(unread)
+class People:
+    """Whom the visitor can be: a row each, kept, so that a press on it is never lost to a drawing."""
+
+    def __init__(self, everybody: Sequence[Character], be: Callable[[Character], None]) -> None:
+        ui.label("Be one of these people").classes("chat-label")
+        self._rows = {one.user: PersonRow(one, be) for one in everybody}
+
+    def show(self, one: Character, *, here: bool, hint: str, unread: int) -> None:
+        """Who they are, or why to be them next, and what they have not read."""
+        self._rows[one.user].show(here=here, hint=hint, unread=unread)
 
 
-def badge(unread: int) -> None:
+class PersonRow:
+    """Somebody the visitor can be."""
+
+    def __init__(self, one: Character, be: Callable[[Character], None]) -> None:
+        self._role = one.role
+        self._row = ui.element("button").classes("chat-person").on("click", partial(be, one))
+        self._row.props["aria-label"] = f"Be {one.name}"
+        with self._row:
+            avatar(one)
+            with ui.element("div").classes("chat-person-words"):
+                ui.label(one.name).classes("chat-person-name")
+                self._words = ui.label()
+            self._badge = badge(0)
+
+    def show(self, *, here: bool, hint: str, unread: int) -> None:
+        """As things are now."""
+        self._row.classes(replace="chat-person here" if here else "chat-person")
+        self._words.set_text(hint or self._role)
+        self._words.classes(replace="chat-person-hint" if hint else "chat-person-role")
+        self._badge.set_text(str(unread))
+        self._badge.set_visibility(bool(unread) and not here)
+
+
+def badge(unread: int) -> ui.label:
     """How many messages are new."""
-    ui.label(str(unread)).classes("chat-badge")
+    return ui.label(str(unread)).classes("chat-badge")
 
 
 def avatar(one: Character) -> None:

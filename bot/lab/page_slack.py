@@ -10,7 +10,7 @@ from nicegui.element import Element
 
 from bot.lab import page_blocks
 from bot.lab.demo_stage import Entry, Room, Stage
-from bot.lab.page_chat import Composer, Suggestions, badge, flash, hour, person_row
+from bot.lab.page_chat import Composer, People, Suggestions, badge, flash, hour
 from bot.lab.sample_clients import ADMINS, DOMAINS, ON_STAGE, TECHNICIANS, Character
 from bot.lab.slack_limits import Json, Shown
 
@@ -40,7 +40,9 @@ class SlackPane:
         self._sidebar_signature: object = None
         self.box = ui.element("div").classes("slack")
         with self.box:
-            self._sidebar = ui.element("div").classes("slack-sidebar")
+            with ui.element("div").classes("slack-sidebar"):
+                self._people = People(ON_STAGE, self.be)
+                self._sidebar = ui.element("div").classes("chat-rooms")
             with ui.element("div").classes("slack-main"):
                 self._header = ui.element("div").classes("slack-header")
                 with ui.element("div").classes("slack-scroll"):
@@ -80,12 +82,11 @@ class SlackPane:
         if signature == self._sidebar_signature:
             return
         self._sidebar_signature = signature
+        for one, hint in zip(ON_STAGE, hints, strict=True):
+            unread = sum(counts[one.user, room.id] for room in self.stage.rooms[one.user])
+            self._people.show(one, here=one is self.character, hint=hint, unread=unread)
         self._sidebar.clear()
         with self._sidebar:
-            ui.label("Be one of these people").classes("chat-label")
-            for one, hint in zip(ON_STAGE, hints, strict=True):
-                unread = sum(counts[one.user, room.id] for room in self.stage.rooms[one.user])
-                person_row(one, self.be, here=one is self.character, hint=hint, unread=unread)
             ui.label(f"{DOMAINS[self.character.team]}.slack.com").classes("slack-workspace")
             rooms = self.stage.rooms[self.character.user]
             if rooms[1:]:

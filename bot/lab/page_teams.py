@@ -10,7 +10,7 @@ from nicegui.element import Element
 from bot.lab import page_cards
 from bot.lab.demo_teams import Entry, TeamsStage
 from bot.lab.page_blocks import run
-from bot.lab.page_chat import Composer, Suggestions, avatar, badge, flash, hour, person_row
+from bot.lab.page_chat import Composer, People, Suggestions, avatar, badge, flash, hour
 from bot.lab.sample_clients import DOMAINS, IN_TEAMS, Character
 from bot.lab.teams_cards import Json, Shown, read
 from bot.teams.package import COMMANDS
@@ -31,7 +31,9 @@ class TeamsPane:
         self._sidebar_signature: object = None
         self.box = ui.element("div").classes("teams")
         with self.box:
-            self._sidebar = ui.element("div").classes("teams-sidebar")
+            with ui.element("div").classes("teams-sidebar"):
+                self._people = People(IN_TEAMS, self.be)
+                self._sidebar = ui.element("div").classes("chat-rooms")
             with ui.element("div").classes("teams-main"):
                 self._header = ui.element("div").classes("teams-header")
                 with ui.element("div").classes("teams-scroll"):
@@ -61,11 +63,10 @@ class TeamsPane:
         if signature == self._sidebar_signature:
             return
         self._sidebar_signature = signature
+        for one, count in zip(IN_TEAMS, unread, strict=True):
+            self._people.show(one, here=one is self.character, hint="", unread=count)
         self._sidebar.clear()
         with self._sidebar:
-            ui.label("Be one of these people").classes("chat-label")
-            for one, count in zip(IN_TEAMS, unread, strict=True):
-                person_row(one, self.be, here=one is self.character, hint="", unread=count)
             ui.label(f"{DOMAINS[self.character.team]}.example").classes("teams-tenant")
             ui.label("Chat").classes("chat-label")
             self._chat_row(preview, unread[IN_TEAMS.index(self.character)])
