@@ -211,5 +211,11 @@ def _button(button: Button) -> AdaptiveCard:
     return {**out, **style, "fallback": {**older, **style}}
 
 
+def written(value: object) -> bytes:
+    """JSON as Teams is sent it: with every letter beyond ASCII escaped, a card would be several times as big."""
+    # A letter that a vendor cut in half is no reason to show nothing.
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")
+
+
 def _bytes(drawn: AdaptiveCard) -> int:
-    return len(json.dumps(drawn, ensure_ascii=False).encode(errors="surrogatepass"))
+    return len(written(drawn))

@@ -21,7 +21,7 @@ from pydantic import JsonValue
 
 from bot.edge import Answers, House
 from bot.payload import Body, Malformed, inner, text
-from bot.teams.cards import AdaptiveCard, adaptive_card, without_slash
+from bot.teams.cards import AdaptiveCard, adaptive_card, without_slash, written
 from bot.teams.chat import Home, TeamsChat
 from bot.teams.gate import LOOPBACK, Gate, NotAdmitted, serves
 from bot.teams.heard import Origin, origin, pressed, submitted, tenant_of, typed
@@ -97,9 +97,7 @@ class TeamsEdge:
             answer = _line(NOT_REACHED) if body.get("type") == "invoke" else None
         if answer is None:
             return web.Response(status=200)
-        # With every letter beyond ASCII escaped, a card would be twice as big as it was measured.
-        written = json.dumps(answer, ensure_ascii=False).encode(errors="replace")
-        return web.Response(body=written, content_type="application/json", charset="utf-8")
+        return web.Response(body=written(answer), content_type="application/json", charset="utf-8")
 
     async def _admitted(self, request: web.Request) -> Body:
         """The activity; nothing unsigned is parsed. Raises NotAdmitted and Malformed."""

@@ -36,6 +36,7 @@ from msrest.universal_http import HTTPClientResponse
 from pydantic import JsonValue
 from yarl import URL
 
+from bot.teams.cards import written
 from bot.teams.gate import CHANNEL, serves
 
 CARD = "application/vnd.microsoft.card.adaptive"
@@ -228,10 +229,8 @@ class _Sender(AsyncHTTPSender[Any, Any]):
         token = await self._sign_in.token()
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        # Written anew: with every letter beyond ASCII escaped, a card would be too big at half its length.
-        body = json.dumps(json.loads(http.data), ensure_ascii=False) if http.data else ""
-        # A letter that a vendor cut in half is no reason to show nothing.
-        data = body.encode(errors="replace") or None
+        # Written anew: the SDK escapes every letter beyond ASCII.
+        data = written(json.loads(http.data)) if http.data else None
         async with self._session().request(
             http.method, URL(http.url, encoded=True), headers=headers, data=data, allow_redirects=False
         ) as answer:

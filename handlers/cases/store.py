@@ -28,6 +28,10 @@ CASE = sa.bindparam("case", type_=sa.String())
 _AFTER = "after_commit"
 _READ = "read"
 _URGENT, _PATIENT, _LAST = range(3)
+_TOGETHER = 0.3
+"""Seconds in which what a crowd presses shares a commit: the first of them waits for the last."""
+_Calls = list[Callable[[], None]]
+_Answer = tuple[Any, _Calls] | Exception
 
 
 def after_commit(session: Session, call: Callable[[], None]) -> None:
@@ -58,12 +62,6 @@ def once(session: Session, key: tuple[Hashable, ...], read: Callable[[], T]) -> 
     if key not in known:
         known[key] = read()
     return known[key]
-
-
-_TOGETHER = 0.3
-"""Seconds in which what a crowd presses shares a commit: the first of them waits for the last."""
-_Calls = list[Callable[[], None]]
-_Answer = tuple[Any, _Calls] | Exception
 
 
 @dataclass(frozen=True, order=True)

@@ -185,7 +185,10 @@ def _meant(model: type[Model], written: str) -> Model:
 
 
 def reading_of(house: House, row: AccountRow) -> Reading:
-    """One of them. Raises ValidationError when another version of the connector wrote it."""
+    """One of them, made anew: a step that acts shares its facts with nobody.
+
+    Raises ValidationError when another version of the connector wrote it.
+    """
     if row.error:
         return Reading(row.system, None, None, row.error)
     facts = house.registry.get(row.system).facts_model.model_validate(row.facts)
