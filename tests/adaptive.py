@@ -25,16 +25,18 @@ NAMES = {"type", "version", "$schema", "style", "size", "weight", "spacing", "ve
 """Keys whose values are words of the schema, not of people."""
 
 
-def parts(value: JsonValue, kind: str = "") -> Iterator[AdaptiveCard]:
+def parts(value: JsonValue, kind: str = "") -> list[AdaptiveCard]:
     """Every object in the card, or every one of that type, top to bottom."""
-    if isinstance(value, dict):
-        if not kind or value.get("type") == kind:
-            yield value
-        for inner in value.values():
-            yield from parts(inner, kind)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from parts(inner, kind)
+    found: list[AdaptiveCard] = []
+    ahead = [value]
+    while ahead:
+        now = ahead.pop()
+        if isinstance(now, dict):
+            found.append(now)
+            ahead += reversed(now.values())
+        elif isinstance(now, list):
+            ahead += reversed(now)
+    return [part for part in found if part.get("type") == kind] if kind else found
 
 
 def problems(card: AdaptiveCard) -> list[str]:
@@ -46,9 +48,10 @@ def _limits(card: AdaptiveCard) -> Iterator[str]:
     size = len(json.dumps(card, ensure_ascii=False).encode(errors="surrogatepass"))
     if size > MOST_BYTES:
         yield f"{size} bytes"
-    if strange := {str(part["type"]) for part in parts(card) if "type" in part} - LITERAL - INPUTS - ASKS:
+    every = parts(card)
+    if strange := {str(part["type"]) for part in every if "type" in part} - LITERAL - INPUTS - ASKS:
         yield f"elements that read markdown, or that an older Teams does not know: {sorted(strange)}"
-    fields = [part for part in parts(card) if part.get("type") in INPUTS]
+    fields = [part for part in every if part.get("type") in INPUTS]
     ids = [str(field.get("id")) for field in fields]
     if len(set(ids)) < len(ids) or "token" in ids:
         yield f"fields of one id, or one that would replace the button's token: {sorted(ids)}"
@@ -60,11 +63,11 @@ def _limits(card: AdaptiveCard) -> Iterator[str]:
             yield f"field '{field.get('id')}' would read markdown"
         if asks and not (isinstance(asks, dict) and asks.get("type") == "Data.Query" and asks.get("dataset")):
             yield f"field '{field.get('id')}' asks for nothing"
-    for row in parts(card, "ActionSet"):
+    for row in (part for part in every if part.get("type") == "ActionSet"):
         actions = row["actions"]
         if not isinstance(actions, list) or not 0 < len(actions) <= MOST_ACTIONS:
             yield "a row of no buttons, or of more than are shown"
-    for button in parts(card, "Action.Execute"):
+    for button in (part for part in every if part.get("type") == "Action.Execute"):
         older = button.get("fallback")
         if not 0 < len(str(button.get("title", ""))) <= LONGEST_TITLE:
             yield f"a button titled '{button.get('title')}'"

@@ -40,10 +40,10 @@ def test_teams_takes_the_card(name: str, specs: Path) -> None:
 
 def test_the_schema_would_notice_a_mistake(specs: Path) -> None:
     drawn = adaptive_card(CARDS["question"])
-    next(parts(drawn, "Input.ChoiceSet"))["choices"] = "none"
+    parts(drawn, "Input.ChoiceSet")[0]["choices"] = "none"
     assert problems(drawn)
     drawn = adaptive_card(CARDS["when"])
-    next(parts(drawn, "RichTextBlock"))["inlines"] = [{"type": "TextRun", "text": "Jane", "weight": "fat"}]
+    parts(drawn, "RichTextBlock")[0]["inlines"] = [{"type": "TextRun", "text": "Jane", "weight": "fat"}]
     assert problems(drawn)
 
 
@@ -55,16 +55,16 @@ def test_the_limits_would_notice_a_mistake() -> None:
 
     assert of(lambda drawn: None) == []
     assert "bytes" in of(lambda drawn: drawn.update(speak="x" * 25_000))[0]
-    assert "markdown" in of(lambda drawn: next(parts(drawn, "RichTextBlock")).update(type="TextBlock", text="*a*"))[0]
-    assert "markdown" in of(lambda drawn: next(parts(drawn, "Input.ChoiceSet")).update(style="expanded"))[0]
-    assert "token" in of(lambda drawn: next(parts(drawn, "Input.Text")).update(id="token"))[0]
-    assert "no label" in of(lambda drawn: next(parts(drawn, "Input.Text")).pop("label"))[0]
+    assert "markdown" in of(lambda drawn: parts(drawn, "RichTextBlock")[0].update(type="TextBlock", text="*a*"))[0]
+    assert "markdown" in of(lambda drawn: parts(drawn, "Input.ChoiceSet")[0].update(style="expanded"))[0]
+    assert "token" in of(lambda drawn: parts(drawn, "Input.Text")[0].update(id="token"))[0]
+    assert "no label" in of(lambda drawn: parts(drawn, "Input.Text")[0].pop("label"))[0]
     asking: JsonValue = {"type": "Data.Query", "dataset": ""}
     asks: AdaptiveCard = {"style": "filtered", "choices.data": asking}
-    assert "asks for nothing" in of(lambda drawn: next(parts(drawn, "Input.ChoiceSet")).update(asks))[0]
-    assert "titled" in of(lambda drawn: next(parts(drawn, "Action.Execute")).update(title=""))[0]
-    assert "older Teams" in of(lambda drawn: next(parts(drawn, "Action.Execute")).update(data={"token": "b"}))[0]
-    assert "buttons" in of(lambda drawn: next(parts(drawn, "ActionSet")).update(actions=[]))[0]
+    assert "asks for nothing" in of(lambda drawn: parts(drawn, "Input.ChoiceSet")[0].update(asks))[0]
+    assert "titled" in of(lambda drawn: parts(drawn, "Action.Execute")[0].update(title=""))[0]
+    assert "older Teams" in of(lambda drawn: parts(drawn, "Action.Execute")[0].update(data={"token": "b"}))[0]
+    assert "buttons" in of(lambda drawn: parts(drawn, "ActionSet")[0].update(actions=[]))[0]
 
 
 def test_a_card_uses_nothing_newer_than_teams_knows() -> None:

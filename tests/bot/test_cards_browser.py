@@ -188,5 +188,5 @@ def test_where_no_list_can_ask_the_field_for_words_does(teams: Teams) -> None:
 
 def test_the_renderer_would_notice_a_mistake(teams: Teams) -> None:
     card: AdaptiveCard = json.loads(json.dumps(adaptive_card(CARDS["question"])))
-    next(parts(card, "Input.ChoiceSet"))["type"] = "Input.Person"
+    parts(card, "Input.ChoiceSet")[0]["type"] = "Input.Person"
     assert teams.shows(card)

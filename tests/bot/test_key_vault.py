@@ -111,9 +111,11 @@ async def test_in_the_loop_nothing_waits_what_is_kept_is_given(vault: Vault) -> 
     assert reader.secret(REFERENCE) == SECRET
     vault.time += FRESH + 1
     vault.secrets["northwind/slack-token"] = "xoxb-next"
+    vault.slow = 2.0
     began = time.monotonic()
     assert reader.secret(REFERENCE) == SECRET, "an old one is better than waiting"
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 1.5
+    vault.slow = 0.0
     await reader.read_all([])
     assert reader.secret(REFERENCE) == "xoxb-next"
 
@@ -223,11 +225,11 @@ async def test_no_log_holds_a_secret_or_a_token(vault: Vault, caplog: pytest.Log
 async def test_many_secrets_are_read_side_by_side_with_one_sign_in(vault: Vault) -> None:
     references = [f"keyvault/northwind/s{number}" for number in range(20)]
     vault.secrets |= {one.removeprefix("keyvault/"): one for one in references}
-    vault.slow = 0.1
+    vault.slow = 0.3
     reader = vault.open()
     began = time.monotonic()
     await reader.read_all(references)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4  # one after the other: 6 s
     assert [reader.secret(one) for one in references] == references
     assert vault.signed_in == 1
     assert threading.active_count() < 40

@@ -198,9 +198,9 @@ async def test_the_card_in_the_answer_is_as_small_as_it_was_measured_whatever_it
 
 async def test_the_answer_does_not_wait_for_the_edit_that_everybody_else_sees(world: TeamsWorld) -> None:
     shown = await asked(world)
-    world.teams.delay("update", 0.5)
+    world.teams.delay("update", 1.5)
     world.house.reply, world.house.cards["c"] = Reply(card="c"), PROGRESS
-    await asyncio.wait_for(world.teams.presses(CONTOSO, MARIA, shown, "Now"), 0.4)
+    await asyncio.wait_for(world.teams.presses(CONTOSO, MARIA, shown, "Now"), 1.4)
     assert (MARIA, shown.id) in world.teams.views
     assert read(world.teams.private(CONTOSO, MARIA)[0]) == read(shown)
     await world.teams.until(lambda: buttons(world.teams.private(CONTOSO, MARIA)[0]) == [])

@@ -51,7 +51,7 @@ AnyStep = Step[Domain, ActiveDirectoryFacts]
 EVERYTHING = {"access": "everything"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SambaDomain]:
     if reason := why_no_samba():
         pytest.skip(reason)

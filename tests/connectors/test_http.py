@@ -256,6 +256,7 @@ async def test_vendor_libraries_log_no_addresses(vendor: Vendor, caplog: pytest.
 
 def test_what_vendor_libraries_do_log_is_redacted(caplog: pytest.LogCaptureFixture) -> None:
     quiet_loggers()
-    logging.getLogger("azure.identity").warning("failed with client_secret=%s", "s3cr3t")
+    with caplog.at_level(logging.WARNING, "azure.identity"):  # the key vault's reader wants even less of it
+        logging.getLogger("azure.identity").warning("failed with client_secret=%s", "s3cr3t")
     assert "s3cr3t" not in caplog.text
     assert "failed with" in caplog.text

@@ -55,7 +55,7 @@ class Hanging(Asked):
     name = "Hanging"
 
     async def check(self, api: ToyWorld) -> tuple[Check, ...]:
-        until = time.monotonic() + 1.0
+        until = time.monotonic() + 2.0
         while time.monotonic() < until:
             try:
                 await asyncio.sleep(0.2)
@@ -107,7 +107,7 @@ async def test_what_is_wrong_comes_first_and_the_rest_is_all_there() -> None:
 async def test_what_hangs_is_a_failed_check_and_holds_nobody_up() -> None:
     began = time.monotonic()
     found = await looked(Hanging(ToyWorld()), Asked(ToyWorld()), limit=0.2)
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 1.8
     [check] = found[0].checks
     assert (check.title, check.ok, check.said) == ("Reachable", False, "No answer within 0 seconds.")
     assert check.fix

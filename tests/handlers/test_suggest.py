@@ -249,7 +249,7 @@ async def test_a_directory_that_fails_or_does_not_answer_finds_nobody_in_time(
         toys.pause = lambda name: asyncio.sleep(30)
         began = time.monotonic()
         assert await asks(world, "maria", at, "zander") == []
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10
     assert "nobody could be suggested: Unreachable" in caplog.text
     assert "nobody could be suggested: TimeoutError" in caplog.text
     assert "ander" not in caplog.text
@@ -298,7 +298,7 @@ async def test_one_case_does_not_keep_the_directory_busy(world: World, toys: Toy
     world.house.roster = world.house.roster.model_copy(update={"people": tuple(people)})
     actors = [Actor(*name.split("/")) for name in many]
     asking = [asyncio.create_task(suggest(world.house, one, at, "zander")) for one in actors]
-    done, _ = await asyncio.wait(asking, timeout=0.3)
+    done, _ = await asyncio.wait(asking, timeout=1)
     assert [task.result() for task in done] == [()] * 2
     assert begun == ["search"] * 3
     gate.set()
