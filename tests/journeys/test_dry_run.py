@@ -12,6 +12,9 @@ from connectors.microsoft365 import simulated_people as people
 from handlers.cases.tables import ItemRow
 from handlers.people import Client
 from tests.company import Company, company
+from tests.journeys import locks_out
+from tests.toy import Toy, ToyWorld
+from tests.world import World, roster
 
 
 def changes(companies: Companies) -> int:
@@ -70,6 +73,29 @@ async def test_what_needs_a_person_is_shown_and_asks_nobody(tmp_path: Path) -> N
         await offboarded(contoso)
         assert "A person's task: only people know what becomes of each." in contoso.world.reads("sam")
         assert "(I did it by hand)" not in contoso.world.reads("sam")
+
+
+async def test_a_dry_run_has_ended_nothing_not_even_what_was_shut_already(tmp_path: Path) -> None:
+    async with company(tmp_path, paperwork=True, dry_run=True) as contoso:
+        await contoso.asks("Sean O'Brien")
+        await contoso.approved()
+        assert "Phones, keys and apps registered for sign-in: nothing there to end" in contoso.world.reads("maria")
+        for reader in ("maria", "sam"):
+            assert re.search(r": ended \d", contoso.world.reads(reader)) is None
+
+
+async def test_who_has_no_way_in_left_is_not_locked_out_by_a_dry_run(tmp_path: Path, toys: ToyWorld) -> None:
+    jane = next(one for one in toys.people.values() if one.account.name == "Jane Doe")
+    jane.open, jane.doors = False, []
+    world = await World.build(tmp_path, (Toy(toys),), roster(dry_run=True))
+    await locks_out(world)
+    assert {row.state for row in await world.rows()} == {"done"}
+    assert "Dry run: nothing was changed." in world.reads("maria")
+    for reader in ("maria", "sam"):
+        assert "access ended" not in world.reads(reader)
+        assert "locked out since" not in world.reads(reader)
+    assert "locked out" not in [row.what for row in await world.history()]
+    await world.close()
 
 
 async def test_the_live_run_does_what_the_dry_run_said(tmp_path: Path) -> None:
