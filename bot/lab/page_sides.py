@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from nicegui import ui
@@ -24,9 +25,9 @@ class Sides:
     def __init__(self, stage: Stage, teams: TeamsStage, suggestions: Suggestions) -> None:
         self._stage, self._teams = stage, teams
         self.open = SLACK
-        self._switch_signature: object = None
         with ui.element("div").classes("left"):
-            self._switch = ui.element("div").classes("switch")
+            with ui.element("div").classes("switch"):
+                self._tabs = {side: Tab(side, self.show) for side in WHO}
             self._panes = {
                 SLACK: SlackPane(stage, suggestions),
                 TEAMS: TeamsPane(teams, lambda character: tuple(map(_without_slash, suggestions(character)))),
@@ -54,31 +55,36 @@ class Sides:
         self._panes[self.open].refresh()
         next_one = self._next_in_slack()
         hint = f"{next_one.name.split()[0]} {self._stage.hint(next_one)}" if next_one else ""
-        waiting = {SLACK: hint, TEAMS: ""}
-        unread = {SLACK: 0, TEAMS: sum(self._teams.unread(one) for one in IN_TEAMS)}
-        signature = (self.open, waiting[SLACK], unread[TEAMS])
-        if signature == self._switch_signature:
-            return
-        self._switch_signature = signature
-        self._switch.clear()
-        with self._switch:
-            for side, who in WHO.items():
-                here = side == self.open
-                tab = ui.element("button").classes(f"switch-{side.lower()}" + (" here" if here else ""))
-                tab.on("click", partial(self.show, side))
-                tab.props(f"aria-label='Show {side}' aria-pressed={'true' if here else 'false'}")
-                with tab:
-                    ui.label(side).classes("switch-name")
-                    if waiting[side] and not here:
-                        ui.label(waiting[side]).classes("switch-hint")
-                    else:
-                        ui.label(who).classes("switch-who")
-                    if unread[side] and not here:
-                        badge(unread[side])
+        unread = sum(self._teams.unread(one) for one in IN_TEAMS)
+        self._tabs[SLACK].refresh(here=self.open == SLACK, hint=hint)
+        self._tabs[TEAMS].refresh(here=self.open == TEAMS, unread=unread)
 
     def _next_in_slack(self) -> Character | None:
         """Whom the visitor might be next."""
         return next((one for one in ON_STAGE if self._stage.hint(one)), None)
+
+
+class Tab:
+    """One of the two, kept, so that a press on it is never lost to a drawing."""
+
+    def __init__(self, side: str, show: Callable[[str], None]) -> None:
+        self._side = side
+        self._tab = ui.element("button").on("click", partial(show, side))
+        self._tab.props["aria-label"] = f"Show {side}"
+        with self._tab:
+            ui.label(side).classes("switch-name")
+            self._words = ui.label()
+            self._badge = badge(0)
+
+    def refresh(self, *, here: bool, hint: str = "", unread: int = 0) -> None:
+        """As things are now: who is there, or why to go there; nothing of what is before one's eyes is new."""
+        self._tab.classes(replace=f"switch-{self._side.lower()}" + (" here" if here else ""))
+        self._tab.props(f"aria-pressed={'true' if here else 'false'}")
+        asked = bool(hint) and not here
+        self._words.set_text(hint if asked else WHO[self._side])
+        self._words.classes(replace="switch-hint" if asked else "switch-who")
+        self._badge.set_text(str(unread))
+        self._badge.set_visibility(bool(unread) and not here)
 
 
 def _without_slash(chip: tuple[str, str]) -> tuple[str, str]:

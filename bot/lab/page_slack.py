@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from nicegui import ui
@@ -37,7 +37,7 @@ class SlackPane:
         self._suggestions = suggestions
         self._typed: page_blocks.Typed = {}
         self._drawn: dict[str, tuple[Entry, Element]] = {}
-        self._sidebar_signature: object = None
+        self._rooms: dict[str, RoomRow] = {}
         self.box = ui.element("div").classes("slack")
         with self.box:
             with ui.element("div").classes("slack-sidebar"):
@@ -48,6 +48,7 @@ class SlackPane:
                 with ui.element("div").classes("slack-scroll"):
                     self._messages = ui.element("div").classes("slack-messages")
                 self._composer = Composer("Message", COMMANDS, self._send)
+        self._draw_sidebar()
         self._draw_room()
         self.refresh()
 
@@ -65,6 +66,7 @@ class SlackPane:
         unread = [room for room in rooms if self.stage.unread(character, room)]
         waiting = [room for room in rooms if not room.app] if self.stage.hint(character) else []
         self.character = character
+        self._draw_sidebar()
         self.go((waiting or unread or [rooms[0]])[0])
 
     def go(self, room: Room) -> None:
@@ -78,36 +80,23 @@ class SlackPane:
             (one.user, room.id): self.stage.unread(one, room) for one in ON_STAGE for room in self.stage.rooms[one.user]
         }
         hints = [self.stage.hint(one) for one in ON_STAGE]
-        signature = (self.character, self._room, tuple(counts.items()), tuple(hints))
-        if signature == self._sidebar_signature:
-            return
-        self._sidebar_signature = signature
         for one, hint in zip(ON_STAGE, hints, strict=True):
             unread = sum(counts[one.user, room.id] for room in self.stage.rooms[one.user])
             self._people.show(one, here=one is self.character, hint=hint, unread=unread)
+        for room in self.stage.rooms[self.character.user]:
+            self._rooms[room.id].show(here=room == self._room, unread=counts[self.character.user, room.id])
+
+    def _draw_sidebar(self) -> None:
+        """Their workspace and its rooms; each row is kept while they are who they are."""
+        app, *channels = self.stage.rooms[self.character.user]
         self._sidebar.clear()
         with self._sidebar:
             ui.label(f"{DOMAINS[self.character.team]}.slack.com").classes("slack-workspace")
-            rooms = self.stage.rooms[self.character.user]
-            if rooms[1:]:
+            if channels:
                 ui.label("Channels").classes("chat-label")
-            for room in rooms[1:]:
-                self._room_row(room, counts[self.character.user, room.id])
+            self._rooms = {room.id: RoomRow(room, self.go) for room in channels}
             ui.label("Apps").classes("chat-label")
-            self._room_row(rooms[0], counts[self.character.user, rooms[0].id])
-
-    def _room_row(self, room: Room, unread: int) -> None:
-        here = " here" if room == self._room else ""
-        row = ui.element("button").classes(f"slack-room{here}").on("click", partial(self.go, room))
-        row.props["aria-label"] = f"Open {room.title}"
-        with row:
-            if room.app:
-                ui.icon("smart_toy").classes("slack-room-icon")
-            else:
-                ui.icon("lock" if room.private else "tag").classes("slack-room-icon")
-            ui.label(room.title).classes("slack-room-title" + (" unread" if unread else ""))
-            if unread:
-                badge(unread)
+            self._rooms[app.id] = RoomRow(app, self.go)
 
     # --- the room -------------------------------------------------------------------------------
 
@@ -191,3 +180,25 @@ class SlackPane:
     async def _send(self, line: str) -> None:
         await self.stage.types(self.character, self._room, line)
         self.refresh()
+
+
+class RoomRow:
+    """A room in the sidebar, kept, so that a press on it is never lost to a drawing."""
+
+    def __init__(self, room: Room, go: Callable[[Room], None]) -> None:
+        self._row = ui.element("button").classes("slack-room").on("click", partial(go, room))
+        self._row.props["aria-label"] = f"Open {room.title}"
+        with self._row:
+            if room.app:
+                ui.icon("smart_toy").classes("slack-room-icon")
+            else:
+                ui.icon("lock" if room.private else "tag").classes("slack-room-icon")
+            self._title = ui.label(room.title)
+            self._badge = badge(0)
+
+    def show(self, *, here: bool, unread: int) -> None:
+        """As things are now."""
+        self._row.classes(replace="slack-room here" if here else "slack-room")
+        self._title.classes(replace="slack-room-title unread" if unread else "slack-room-title")
+        self._badge.set_text(str(unread))
+        self._badge.set_visibility(bool(unread))

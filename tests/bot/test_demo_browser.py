@@ -368,12 +368,12 @@ def test_news_in_teams_wait_for_finn_and_his_card_has_turned_green(visitor: Visi
     visitor.sees(re.compile(r"Jane Doe is locked out since \d\d:\d\d"))
     expect(page.locator(".teams-card .bk-mark.bk-done").first).to_be_visible()
     expect(page.locator(".teams-card .bk-mark.bk-failed")).to_have_count(0)
-    expect(page.get_by_role("button", name="Show Teams").locator(".chat-badge")).to_have_count(0)
+    expect(page.get_by_role("button", name="Show Teams").locator(".chat-badge")).to_be_hidden()
     visitor.looks("18-green")
     visitor.shows("Slack")
 
 
-def test_whom_one_is_about_to_press_stays_whatever_is_drawn_anew_around_them(visitor: Visitor) -> None:
+def test_what_one_is_about_to_press_stays_whatever_is_drawn_anew_around_them(visitor: Visitor) -> None:
     for platform, before, after in (("Slack", "Maria Lopez", "Sam Lee"), ("Teams", "Finn Fabric", "Maria Lopez")):
         visitor.shows(platform)
         visitor.be(before)
@@ -383,7 +383,15 @@ def test_whom_one_is_about_to_press_stays_whatever_is_drawn_anew_around_them(vis
         expect(visitor.person(after)).to_have_class(re.compile(r"\bhere\b"))
         expect(visitor.person(before)).not_to_have_class(re.compile(r"\bhere\b"))
         assert row.evaluate("row => row.isConnected")
+    switch = visitor.page.get_by_role("button", name="Show Teams").element_handle()
     visitor.shows("Slack")
+    visitor.be("Sam Lee")
+    room = visitor.page.get_by_role("button", name="Open offboarding", exact=True).element_handle()
+    chat = visitor.page.get_by_role("button", name="Open Offboard", exact=True)
+    chat.click()
+    expect(chat).to_have_class(re.compile(r"\bhere\b"))
+    assert room.evaluate("row => row.isConnected")
+    assert switch.evaluate("tab => tab.isConnected")
 
 
 def test_letters_find_people_on_both_platforms_and_whoever_is_picked_is_confirmed_by_their_button(
