@@ -67,7 +67,7 @@ class ClientPane:
                     value=self._person,
                     on_change=lambda event: event.value and self._chosen(self._tenant, str(event.value)),
                 ).props("outlined dense options-dense aria-label='Person'")
-                ui.label("live").classes("client-live")
+                self._mode = ui.label()
             self._who = ui.element("div").classes("client-who")
             self._state = ui.element("div").classes("client-card")
             with ui.element("div").classes("client-hard"):
@@ -170,6 +170,8 @@ class ClientPane:
         if self._signatures.get("faults") == signature:
             return
         self._signatures["faults"] = signature
+        self._mode.set_text("dry run" if dry else "live")
+        self._mode.classes(replace="client-rehearsed" if dry else "client-live")
         self._faults.clear()
         with self._faults:
             for fault, (label, what) in FAULTS.items():

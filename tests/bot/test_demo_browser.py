@@ -106,6 +106,7 @@ class Visitor:
         expect(switch).to_have_attribute("aria-pressed", "true" if on else "false")
         expect(switch).to_be_disabled()
         expect(switch).to_be_enabled()
+        expect(self.page.locator(".client-pick")).to_contain_text("dry run" if on else "live")
 
     def looks(self, name: str) -> None:
         """Keep a picture of this moment, also as a small screen shows it."""
