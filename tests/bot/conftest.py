@@ -83,7 +83,7 @@ async def world() -> AsyncIterator[World]:
     base = await slack.start()
     house = ToldHouse()
     chat = SlackChat(
-        {"T0CONTOSO": lambda: "xoxb-contoso", "T0PROVIDER": lambda: "xoxb-provider"}, base_url=base, timeout=1.0
+        {"T0CONTOSO": lambda: "xoxb-contoso", "T0PROVIDER": lambda: "xoxb-provider"}, base_url=base, timeout=5.0
     )
     app = web.Application()
     edge = slack_routes(app, house, chat, signing_secret=SECRET, commands=("offboard", "offboard-status"))
