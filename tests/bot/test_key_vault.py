@@ -114,7 +114,7 @@ async def test_in_the_loop_nothing_waits_what_is_kept_is_given(vault: Vault) -> 
     vault.slow = 2.0
     began = time.monotonic()
     assert reader.secret(REFERENCE) == SECRET, "an old one is better than waiting"
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 0.1
     vault.slow = 0.0
     await reader.read_all([])
     assert reader.secret(REFERENCE) == "xoxb-next"

@@ -327,7 +327,7 @@ async def test_slow_inline_answers_do_not_hold_up_the_acknowledgement(world: Wor
     world.slack.delay("response_url", 2.0)
     world.house.reply = Reply("Noted", card="c")
     world.house.cards["c"] = PROGRESS
-    await world.slack.clicks("U0TECH", world.slack.messages("C0TECHS")[0], "Approve")
+    await asyncio.wait_for(world.slack.clicks("U0TECH", world.slack.messages("C0TECHS")[0], "Approve"), 1.5)
     assert buttons(world.slack.messages("C0TECHS")[0]) == ["Approve", "Reject"]
     await world.slack.until(lambda: buttons(world.slack.messages("C0TECHS")[0]) == [])
 

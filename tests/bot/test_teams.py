@@ -200,7 +200,7 @@ async def test_the_answer_does_not_wait_for_the_edit_that_everybody_else_sees(wo
     shown = await asked(world)
     world.teams.delay("update", 1.5)
     world.house.reply, world.house.cards["c"] = Reply(card="c"), PROGRESS
-    await asyncio.wait_for(world.teams.presses(CONTOSO, MARIA, shown, "Now"), 1.4)
+    await asyncio.wait_for(world.teams.presses(CONTOSO, MARIA, shown, "Now"), 0.4)
     assert (MARIA, shown.id) in world.teams.views
     assert read(world.teams.private(CONTOSO, MARIA)[0]) == read(shown)
     await world.teams.until(lambda: buttons(world.teams.private(CONTOSO, MARIA)[0]) == [])

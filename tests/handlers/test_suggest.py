@@ -249,7 +249,7 @@ async def test_a_directory_that_fails_or_does_not_answer_finds_nobody_in_time(
         toys.pause = lambda name: asyncio.sleep(30)
         began = time.monotonic()
         assert await asks(world, "maria", at, "zander") == []
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 1
     assert "nobody could be suggested: Unreachable" in caplog.text
     assert "nobody could be suggested: TimeoutError" in caplog.text
     assert "ander" not in caplog.text
