@@ -91,20 +91,26 @@ class PersonRow:
             with ui.element("div").classes("chat-person-words"):
                 ui.label(one.name).classes("chat-person-name")
                 self._words = ui.label()
-            self._badge = badge(0)
+            self._badge = Badge()
 
     def show(self, *, here: bool, hint: str, unread: int) -> None:
         """As things are now."""
         self._row.classes(replace="chat-person here" if here else "chat-person")
         self._words.set_text(hint or self._role)
         self._words.classes(replace="chat-person-hint" if hint else "chat-person-role")
-        self._badge.set_text(str(unread))
-        self._badge.set_visibility(bool(unread) and not here)
+        self._badge.show(0 if here else unread)
 
 
-def badge(unread: int) -> ui.label:
-    """How many messages are new."""
-    return ui.label(str(unread)).classes("chat-badge")
+class Badge:
+    """How many messages are new; not to be seen while none is."""
+
+    def __init__(self) -> None:
+        self._label = ui.label().classes("chat-badge")
+
+    def show(self, unread: int) -> None:
+        """As many as there are now."""
+        self._label.set_text(str(unread))
+        self._label.set_visibility(unread > 0)
 
 
 def avatar(one: Character) -> None:

@@ -9,7 +9,7 @@ from nicegui import ui
 
 from bot.lab.demo_stage import Stage
 from bot.lab.demo_teams import TeamsStage
-from bot.lab.page_chat import Suggestions, badge
+from bot.lab.page_chat import Badge, Suggestions
 from bot.lab.page_slack import SlackPane
 from bot.lab.page_teams import TeamsPane
 from bot.lab.sample_clients import IN_TEAMS, ON_STAGE, Character
@@ -74,7 +74,7 @@ class Tab:
         with self._tab:
             ui.label(side).classes("switch-name")
             self._words = ui.label()
-            self._badge = badge(0)
+            self._badge = Badge()
 
     def refresh(self, *, here: bool, hint: str = "", unread: int = 0) -> None:
         """As things are now: who is there, or why to go there; nothing of what is before one's eyes is new."""
@@ -83,8 +83,7 @@ class Tab:
         asked = bool(hint) and not here
         self._words.set_text(hint if asked else WHO[self._side])
         self._words.classes(replace="switch-hint" if asked else "switch-who")
-        self._badge.set_text(str(unread))
-        self._badge.set_visibility(bool(unread) and not here)
+        self._badge.show(0 if here else unread)
 
 
 def _without_slash(chip: tuple[str, str]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from nicegui.element import Element
 
 from bot.lab import page_blocks
 from bot.lab.demo_stage import Entry, Room, Stage
-from bot.lab.page_chat import Composer, People, Suggestions, badge, flash, hour
+from bot.lab.page_chat import Badge, Composer, People, Suggestions, flash, hour
 from bot.lab.sample_clients import ADMINS, DOMAINS, ON_STAGE, TECHNICIANS, Character
 from bot.lab.slack_limits import Json, Shown
 
@@ -76,15 +76,11 @@ class SlackPane:
         self.refresh()
 
     def _refresh_sidebar(self) -> None:
-        counts = {
-            (one.user, room.id): self.stage.unread(one, room) for one in ON_STAGE for room in self.stage.rooms[one.user]
-        }
-        hints = [self.stage.hint(one) for one in ON_STAGE]
-        for one, hint in zip(ON_STAGE, hints, strict=True):
-            unread = sum(counts[one.user, room.id] for room in self.stage.rooms[one.user])
-            self._people.show(one, here=one is self.character, hint=hint, unread=unread)
+        for one in ON_STAGE:
+            unread = sum(self.stage.unread(one, room) for room in self.stage.rooms[one.user])
+            self._people.show(one, here=one is self.character, hint=self.stage.hint(one), unread=unread)
         for room in self.stage.rooms[self.character.user]:
-            self._rooms[room.id].show(here=room == self._room, unread=counts[self.character.user, room.id])
+            self._rooms[room.id].show(here=room == self._room, unread=self.stage.unread(self.character, room))
 
     def _draw_sidebar(self) -> None:
         """Their workspace and its rooms; each row is kept while they are who they are."""
@@ -194,11 +190,10 @@ class RoomRow:
             else:
                 ui.icon("lock" if room.private else "tag").classes("slack-room-icon")
             self._title = ui.label(room.title)
-            self._badge = badge(0)
+            self._badge = Badge()
 
     def show(self, *, here: bool, unread: int) -> None:
         """As things are now."""
         self._row.classes(replace="slack-room here" if here else "slack-room")
         self._title.classes(replace="slack-room-title unread" if unread else "slack-room-title")
-        self._badge.set_text(str(unread))
-        self._badge.set_visibility(bool(unread))
+        self._badge.show(unread)

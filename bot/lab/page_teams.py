@@ -10,7 +10,7 @@ from nicegui.element import Element
 from bot.lab import page_cards
 from bot.lab.demo_teams import Entry, TeamsStage
 from bot.lab.page_blocks import run
-from bot.lab.page_chat import Composer, People, Suggestions, avatar, badge, flash, hour
+from bot.lab.page_chat import Badge, Composer, People, Suggestions, avatar, flash, hour
 from bot.lab.sample_clients import DOMAINS, IN_TEAMS, Character
 from bot.lab.teams_cards import Json, Shown, read
 from bot.teams.package import COMMANDS
@@ -78,8 +78,7 @@ class TeamsPane:
             with ui.element("div").classes("chat-person-words"):
                 ui.label("Offboard").classes("teams-chat-title" + (" unread" if unread else ""))
                 ui.label(preview).classes("teams-chat-preview")
-            if unread:
-                badge(unread)
+            Badge().show(unread)
 
     # --- the chat -------------------------------------------------------------------------------
 
